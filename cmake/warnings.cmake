@@ -1,0 +1,21 @@
+# Warnings, hardening and sanitizers that every target of ours is built with.
+add_library(hsm_options INTERFACE)
+target_compile_options(hsm_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor
+  -Woverloaded-virtual -Wold-style-cast -Wcast-qual -Wnull-dereference -Wimplicit-fallthrough
+  -Werror -fstack-protector-strong)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # g++ 12 sees dangling and null pointers in libstdc++'s own headers once they are inlined.
+  target_compile_options(hsm_options INTERFACE -Wno-null-dereference -Wno-maybe-uninitialized)
+endif()
+if(HSM_SANITIZE)
+  target_compile_options(hsm_options INTERFACE
+    -fsanitize=${HSM_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(hsm_options INTERFACE -fsanitize=${HSM_SANITIZE})
+else()
+  target_compile_definitions(hsm_options INTERFACE $<$<NOT:$<CONFIG:Debug>>:_FORTIFY_SOURCE=2>)
+endif()
+target_link_options(hsm_options INTERFACE -Wl,-z,relro,-z,now -Wl,--as-needed)
+if(HSM_TIDY)
+  set(CMAKE_CXX_CLANG_TIDY clang-tidy-19)
+endif()
