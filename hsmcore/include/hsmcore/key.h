@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef HSMCORE_KEY_H_
+#define HSMCORE_KEY_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "hsmcore/attributes.h"
+#include "hsmcore/mechanism.h"
+#include "hsmcore/types.h"
+
+namespace hsmcore {
+
+// What may be told about one key object (one half of a pair).
+struct KeyInfo {
+  KeyHandle handle;
+  KeyClass klass = KeyClass::kPrivateKey;
+  ObjectAttributes attributes;
+  PublicMaterial public_part;
+  std::string owner;  // empty for a session key made without a login
+  std::vector<std::string> shared_users;
+  std::int64_t created = 0;  // seconds since the epoch
+  bool pair = false;         // the other half is an object too
+
+  KeyType type() const { return TypeOf(public_part); }
+};
+
+// The value of any attribute as text, as hsmctl prints it; empty when the key has no such
+// attribute.
+std::string AttributeText(const KeyInfo& info, Attribute attribute);
+
+// One stage of a signature over a message that arrives in pieces. Not for two threads at once.
+// Made by Key::NewSigner and Key::NewVerifier; keeps its key alive.
+class SignatureStream {
+ public:
+  virtual ~SignatureStream() = default;
+  virtual Status Update(ByteView data) = 0;
+  // Ends the stream. Writes at most out.size() bytes and returns how many. kBufferTooSmall leaves
+  // the stream usable.
+  virtual Result<std::size_t> Sign(std::span<std::uint8_t> out) = 0;
+  // Ends the stream. False: the signature is not valid.
+  virtual Result<bool> Verify(ByteView signature) = 0;
+  virtual Result<std::unique_ptr<SignatureStream>> Clone() const = 0;
+};
+
+// A key that is ready to be used: held in the HSM, or the public key of somebody else.
+// Immutable after it was made and safe for any number of threads at once; no operation takes a
+// lock, does I/O or waits. It stays usable after fork() without any file.
+//
+// Every operation asks the policy gate first. Errors that all of them share:
+//   kAttributeForbids   the detail names the attribute that stood in the way
+//   kKeyGone            deleted or changed since it was loaded: load it again
+//   kPublicKeyOnly      the operation needs the private half
+//   kKeyTypeMismatch    the mechanism is for another key type
+//   kMechanism, kDigest, kDataLength   parameters or data that do not fit
+class Key {
+ public:
+  virtual ~Key() = default;
+
+  // A public key that is not held in the HSM; it may verify, encrypt, and be the peer of an
+  // agreement. kKeyImport: not a valid key.
+  static Result<std::shared_ptr<const Key>> FromPublic(PublicMaterial material);
+
+  virtual bool has_private() const = 0;
+  virtual bool is_token() const = 0;  // persistent, or a session key
+  virtual bool is_held() const = 0;   // false: made by FromPublic
+  virtual const PublicMaterial& public_part() const = 0;
+  KeyType type() const { return TypeOf(public_part()); }
+
+  // The half that is there; both for a pair.
+  virtual const KeyInfo* private_info() const = 0;  // nullptr: no private half
+  virtual const KeyInfo* public_info() const = 0;   // nullptr: no public object (public_part() is)
+
+  virtual const Bytes& spki() const = 0;  // DER SubjectPublicKeyInfo, named curves
+  virtual std::size_t max_signature_size() const = 0;
+  virtual unsigned security_bits() const = 0;  // SP 800-57 part 1 table 2
+
+  // kNone digest is an error here except for EdDSA (which then buffers the message).
+  virtual Result<std::unique_ptr<SignatureStream>> NewSigner(const SignMechanism&) const = 0;
+  virtual Result<std::unique_ptr<SignatureStream>> NewVerifier(const SignMechanism&) const = 0;
+
+  // `tbs` is the digest (or, for EdDSA and raw RSA, the message). Returns the bytes written.
+  virtual Result<std::size_t> Sign(const SignMechanism&, ByteView tbs,
+                                   std::span<std::uint8_t> out) const = 0;
+  virtual Result<bool> Verify(const SignMechanism&, ByteView tbs, ByteView signature) const = 0;
+  // PKCS#1 v1.5, X9.31 or raw: what the signature holds.
+  virtual Result<std::size_t> VerifyRecover(const SignMechanism&, ByteView signature,
+                                            std::span<std::uint8_t> out) const = 0;
+
+  virtual Result<std::size_t> Encrypt(const CipherMechanism&, ByteView plain,
+                                      std::span<std::uint8_t> out) const = 0;
+  // kDecryption for every failure that depends on the secret; the caller learns no more.
+  virtual Result<std::size_t> Decrypt(const CipherMechanism&, ByteView cipher,
+                                      std::span<std::uint8_t> out) const = 0;
+
+  virtual Result<SecretBytes> Agree(const AgreeMechanism&, const PublicMaterial& peer) const = 0;
+
+  // Would the gate allow it? For EVP's *_init calls, so that the error comes early.
+  enum class Use : std::uint8_t { kSign, kVerify, kEncrypt, kDecrypt, kDerive };
+  virtual Status CheckUse(Use use) const = 0;
+};
+
+using KeyPtr = std::shared_ptr<const Key>;
+
+}  // namespace hsmcore
+
+#endif  // HSMCORE_KEY_H_

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef HSMCORE_SESSION_H_
+#define HSMCORE_SESSION_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "hsmcore/attributes.h"
+#include "hsmcore/credential.h"
+#include "hsmcore/key.h"
+#include "hsmcore/types.h"
+
+namespace hsmcore {
+
+struct KeyUri;
+
+// Which keys; everything that is set must match. An empty query matches all.
+struct KeyQuery {
+  std::optional<KeyHandle> handle;
+  std::optional<std::string> label;
+  std::optional<Bytes> id;
+  std::optional<KeyClass> klass;
+  // Any attribute by name and text, as in hsmctl's --filter attr.NAME=VALUE.
+  std::vector<std::pair<Attribute, std::string>> attributes;
+
+  static KeyQuery FromUri(const KeyUri& uri);
+  std::string ToString() const;  // for error texts
+};
+
+// How a new key looks. A pair has both halves; without a label and without an id in the private
+// half (public half for an imported public key) it still may be persistent: token decides.
+struct KeyTemplate {
+  ObjectAttributes private_half = DefaultAttributes(KeyClass::kPrivateKey);
+  ObjectAttributes public_half = DefaultAttributes(KeyClass::kPublicKey);
+};
+
+struct UserInfo {
+  std::string name;
+  Role role = Role::kCryptoUser;
+  bool locked = false;
+  unsigned failed_logins = 0;
+  std::int64_t created = 0;
+  std::size_t machine_credentials = 0;
+};
+
+// Who is asking: the only door to keys and users. Safe for any number of threads at once; calls
+// that change the cluster are serialised. Stays usable after fork().
+//
+// Errors that all calls share: kRoleForbids, kLoginRequired, kStorage*, kNoHsmInService,
+// kKeyAvailability, kRecordDamaged.
+class Session {
+ public:
+  virtual ~Session() = default;
+
+  virtual bool logged_in() const = 0;
+  virtual const std::string& user() const = 0;  // empty without login
+  virtual Role role() const = 0;
+
+  // ---- Keys ----
+
+  // The objects that match and that this session may see: a crypto user's own and shared keys and
+  // every public key; without login, public keys; an admin sees handle and label of all.
+  // Ordered by handle.
+  virtual Result<std::vector<KeyInfo>> Find(const KeyQuery& query) = 0;
+
+  // The one key that matches, ready to be used. A pair whose two halves both match is one key.
+  // `want_private` false gives a key with its public half only, and needs no login.
+  // Errors: kKeyNotFound, kKeyAmbiguous (the detail lists the handles), kKeyDamaged.
+  virtual Result<KeyPtr> Load(const KeyQuery& query, bool want_private) = 0;
+
+  // Generates a pair. token in the template's private half: persistent, acknowledged when it is
+  // durable, and needs a crypto user; otherwise it lives in this process. Errors: kKeySize,
+  // kAttributeValue, kQuotaExceeded.
+  virtual Result<KeyPtr> Generate(const KeySpec& spec, const KeyTemplate& form) = 0;
+
+  // Takes in a key from outside: local and never-extractable are false. kKeyImport when the halves
+  // disagree or the key is not valid.
+  virtual Result<KeyPtr> ImportPair(const KeyPairMaterial& material, const KeyTemplate& form) = 0;
+  virtual Result<KeyInfo> ImportPublic(const PublicMaterial& material,
+                                       const ObjectAttributes& form) = 0;
+
+  // Deletes one object, or with `whole_pair` both halves. Final. kAttributeForbids without
+  // destroyable.
+  virtual Status Delete(KeyHandle handle, bool whole_pair) = 0;
+
+  // Changes one attribute of one object, by the rules of the attribute table.
+  virtual Result<KeyInfo> SetAttribute(KeyHandle handle, std::string_view name,
+                                       std::string_view value) = 0;
+
+  // The URI that a reference file for this key holds; kSessionKey when there is none.
+  virtual Result<std::string> ReferenceUri(const Key& key) = 0;
+
+  // ---- Users ----
+
+  virtual Result<std::vector<UserInfo>> ListUsers() = 0;
+  // Admin only. kUserExists, kUserName, kPasswordPolicy.
+  virtual Status CreateUser(std::string_view name, Role role, const SecretBytes& password) = 0;
+  // One's own password. Keys and machine credentials stay. kPasswordPolicy.
+  virtual Status ChangePassword(const SecretBytes& new_password) = 0;
+  // Makes a machine credential for oneself and returns it in the form user:secret. kept by nobody
+  // else: what is lost is made anew.
+  virtual Result<SecretBytes> CreateMachineCredential() = 0;
+  // Takes back one's machine credentials, all of them.
+  virtual Status DeleteMachineCredentials() = 0;
+};
+
+}  // namespace hsmcore
+
+#endif  // HSMCORE_SESSION_H_

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef HSMCORE_SETTINGS_H_
+#define HSMCORE_SETTINGS_H_
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "hsmcore/credential.h"
+#include "hsmcore/types.h"
+
+namespace hsmcore {
+
+// Where the cluster is when nothing names it: HSM_HOME, else /var/lib/hsm for root, else
+// $XDG_DATA_HOME/hsm, else $HOME/.local/share/hsm. The environment is not read in a set-uid
+// program.
+std::filesystem::path DefaultHome();
+
+// HSM_PIN=user:password, where it is set. kPinFormat.
+Result<std::optional<Credential>> CredentialFromEnvironment();
+
+// A variable of the environment, or nothing; nothing too in a set-uid program.
+std::optional<std::string> Environment(const char* name);
+
+}  // namespace hsmcore
+
+#endif  // HSMCORE_SETTINGS_H_

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef HSMCORE_TYPES_H_
+#define HSMCORE_TYPES_H_
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "hsmcore/error.h"
+#include "hsmcore/secret_bytes.h"
+
+namespace hsmcore {
+
+using Bytes = std::vector<std::uint8_t>;
+using ByteView = std::span<const std::uint8_t>;
+
+// The key reference of the cluster: the same on every HSM, printed as 0x and 16 hex digits.
+// A pair's private half has an even handle and its public half the next odd one. Handles with the
+// top bit set are session keys of this process.
+struct KeyHandle {
+  std::uint64_t value = 0;
+
+  static Result<KeyHandle> Parse(std::string_view text);  // kInvalidArgument
+  std::string ToString() const;
+  KeyHandle PrivateHalf() const { return {value & ~std::uint64_t{1}}; }
+  KeyHandle PublicHalf() const { return {value | 1}; }
+  bool IsPublicHalf() const { return (value & 1) != 0; }
+  bool IsSession() const { return (value >> 63) != 0; }
+  friend auto operator<=>(KeyHandle, KeyHandle) = default;
+};
+
+enum class KeyType : std::uint8_t { kRsa, kRsaPss, kEc, kEd25519 };
+enum class KeyClass : std::uint8_t { kPrivateKey, kPublicKey, kSecretKey };
+
+const char* NameOf(KeyType type);    // "rsa", "rsa-pss", "ec", "ed25519"
+const char* NameOf(KeyClass klass);  // "private-key", ...
+std::optional<KeyType> KeyTypeByName(std::string_view name);
+std::optional<KeyClass> KeyClassByName(std::string_view name);
+
+enum class Curve : std::uint8_t { kP224, kP256, kP384, kP521, kSecp256k1 };
+
+struct CurveRow {
+  Curve curve;
+  const char* name;  // the name OpenSSL prints: "prime256v1"
+  const char* nist;  // "P-256", or nullptr
+  const char* cli;   // the name hsmctl prints: "secp256r1"
+  const char* oid;   // dotted
+  unsigned bits;
+  unsigned field_bytes;
+};
+std::span<const CurveRow> AllCurves();
+const CurveRow& RowOf(Curve curve);
+std::optional<Curve> CurveByName(std::string_view name);  // any of the names; ASCII case ignored
+
+enum class Digest : std::uint8_t {
+  kNone,  // no hashing: the caller gives what is to be signed
+  kMd5,
+  kMd5Sha1,  // TLS 1.0 and 1.1 with RSA
+  kRipemd160,
+  kSha1,
+  kSha224,
+  kSha256,
+  kSha384,
+  kSha512,
+  kSha512_224,
+  kSha512_256,
+  kSha3_224,
+  kSha3_256,
+  kSha3_384,
+  kSha3_512,
+};
+
+struct DigestRow {
+  Digest digest;
+  const char* name;     // OpenSSL's main name: "SHA2-256"
+  const char* aliases;  // colon-separated, the OID among them
+  std::size_t size;     // bytes
+};
+std::span<const DigestRow> AllDigests();
+const DigestRow& RowOf(Digest digest);
+std::optional<Digest> DigestByName(std::string_view name);  // any of the names; ASCII case ignored
+
+// ---- Key material -----------------------------------------------------------------------------
+// Integers are unsigned, big-endian, without leading zero bytes.
+
+// RFC 4055 section 3.1: what an RSA-PSS key is restricted to.
+struct PssRestrictions {
+  Digest digest = Digest::kSha1;
+  Digest mgf_digest = Digest::kSha1;
+  int min_salt_length = 20;
+  friend bool operator==(const PssRestrictions&, const PssRestrictions&) = default;
+};
+
+struct RsaPublic {
+  Bytes modulus;
+  Bytes exponent;
+  bool pss_only = false;               // key type RSA-PSS
+  std::optional<PssRestrictions> pss;  // only with pss_only
+  friend bool operator==(const RsaPublic&, const RsaPublic&) = default;
+};
+struct EcPublic {
+  Curve curve = Curve::kP256;
+  Bytes point;  // SEC 1 uncompressed form
+  friend bool operator==(const EcPublic&, const EcPublic&) = default;
+};
+struct Ed25519Public {
+  Bytes key;  // 32 bytes, RFC 8032
+  friend bool operator==(const Ed25519Public&, const Ed25519Public&) = default;
+};
+using PublicMaterial = std::variant<RsaPublic, EcPublic, Ed25519Public>;
+KeyType TypeOf(const PublicMaterial& material);
+unsigned BitsOf(const PublicMaterial& material);  // modulus bits, curve bits, 256
+
+// RFC 8017 appendix A.1.2. All eight values of a two-prime key are needed: p, q, dp, dq, qinv too.
+struct RsaPrivate {
+  SecretBytes d, p, q, dp, dq, qinv;
+};
+struct EcPrivate {
+  SecretBytes scalar;  // field_bytes long, leading zeros kept
+};
+struct Ed25519Private {
+  SecretBytes seed;  // 32 bytes
+};
+using PrivateMaterial = std::variant<RsaPrivate, EcPrivate, Ed25519Private>;
+
+struct KeyPairMaterial {
+  PublicMaterial public_part;
+  PrivateMaterial private_part;
+};
+
+// What to generate.
+struct KeySpec {
+  KeyType type = KeyType::kRsa;
+  unsigned modulus_bits = 2048;           // RSA: 2048..4096 in steps of 256
+  std::uint64_t public_exponent = 65537;  // RSA: odd, >= 65537
+  std::optional<PssRestrictions> pss;     // RSA-PSS
+  Curve curve = Curve::kP256;             // EC
+};
+
+}  // namespace hsmcore
+
+#endif  // HSMCORE_TYPES_H_
