@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef HSMCORE_STORAGE_GENERATION_MAP_H_
+#define HSMCORE_STORAGE_GENERATION_MAP_H_
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+
+#include "hsmcore/types.h"
+
+namespace hsmcore::storage {
+
+// The file `generation` of a home, mapped into every process that has it open, by which a change
+// made in one process is seen by all others at the cost of one memory read.
+//
+// It holds, for the whole cluster, the head of the last acknowledged commit (term, revision,
+// members that hold it) and a busy mark, and one epoch (32 bits) per key slot. The store is the
+// truth; this file only says that something moved. An epoch is odd while a commit that moves it is
+// under way, and a busy mark or an odd epoch that a crash left behind costs readers a look into the
+// store, never a wrong answer; the next writer clears it.
+//
+// Slots: kSlots of them; a slot number is taken modulo kSlots. The file is sparse.
+// Readers need no lock. Writers hold the engine's writer lock.
+// The mapping is inherited over fork() and stays valid without any right to the home.
+class GenerationMap {
+ public:
+  static constexpr std::uint64_t kSlots = std::uint64_t{1} << 24;
+
+  struct Head {
+    std::uint64_t term = 0;
+    std::uint64_t revision = 0;
+    std::uint32_t copies = 0;  // members that acknowledged it
+    bool busy = false;         // a commit is under way, or was cut short
+    friend bool operator==(const Head&, const Head&) = default;
+  };
+
+  // In memory only, for engines that no other process shares.
+  static Result<std::unique_ptr<GenerationMap>> Anonymous();
+  // Makes the file (mode 0600), durable. kHomeExists when it is there.
+  static Status Create(const std::filesystem::path& file, std::string_view cluster_id);
+  // Maps it; read-only where the file system or the rights allow no more (then Begin and End are
+  // kStorageReadOnly). kHomeDamaged: missing, short, foreign; the detail names the repair command.
+  static Result<std::unique_ptr<GenerationMap>> Open(const std::filesystem::path& file,
+                                                     std::string_view cluster_id);
+  ~GenerationMap();
+  GenerationMap(const GenerationMap&) = delete;
+  GenerationMap& operator=(const GenerationMap&) = delete;
+
+  Head ReadHead() const;  // consistent: term, revision, copies and busy belong together
+  std::uint32_t Epoch(std::uint64_t slot) const {
+    return slots_[slot % kSlots].load(std::memory_order_acquire);
+  }
+
+  // Begin marks the head busy and the epochs odd; End makes them even, moves them on and publishes
+  // the new head. Abandon (a commit that changed nothing) puts the head back, epochs moved on.
+  // Begin after a crash first settles what the dead writer left odd.
+  Status Begin(std::span<const std::uint64_t> slots);
+  Status End(std::span<const std::uint64_t> slots, const Head& head);
+  Status Abandon(std::span<const std::uint64_t> slots);
+
+ private:
+  struct Header;
+  GenerationMap(void* mapping, bool writable);
+  void* mapping_;
+  Header* header_;
+  std::atomic<std::uint32_t>* slots_;
+  bool writable_;
+};
+
+}  // namespace hsmcore::storage
+
+#endif  // HSMCORE_STORAGE_GENERATION_MAP_H_
