@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# Read by the other scripts, which stand in the top directory of the project from then on.
+set -Eeuo pipefail
+export LC_ALL=C.UTF-8
+unset CDPATH
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+die() {
+  printf '%s: %s\n' "$(basename "$0")" "$*" >&2
+  exit 1
+}
+
+wrong_usage() {
+  printf '%s: %s (see --help)\n' "$(basename "$0")" "$*" >&2
+  exit 2
+}
+
+say() { printf '\n==> %s\n' "$*"; }
+
+# The comment at the top of a script is its help text.
+show_help() {
+  awk 'NR > 2 && /^#/ { sub(/^# ?/, ""); print; next } NR > 2 { exit }' "$1"
+}
+
+# The project's own files, by name pattern.
+project_files() {
+  local patterns=() pattern
+  for pattern in "$@"; do patterns+=(-o -name "$pattern"); done
+  find .ci hsmcore hsmctl provider scripts tests -type f -not -path '*/__pycache__/*' \
+    \( "${patterns[@]:1}" \) | sort
+}
+
+build_dir_of() {
+  case $1 in
+    dev) echo build ;;
+    *) echo "build-$1" ;;
+  esac
+}
