@@ -33,6 +33,8 @@ Result<PublicMaterial> DecodeSpki(ByteView der);
 Result<KeyPairMaterial> DecodePkcs8(const SecretBytes& der_or_pem);
 // Public key, as PEM or DER SubjectPublicKeyInfo. kKeyImport.
 Result<PublicMaterial> DecodePublicKeyFile(ByteView der_or_pem);
+// PEM ("PUBLIC KEY") of a DER SubjectPublicKeyInfo.
+Result<std::string> EncodePublicKeyPem(ByteView spki);
 
 }  // namespace hsmcore
 
