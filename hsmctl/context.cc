@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "context.h"
+
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
+#include <string_view>
+#include <utility>
+
+#include "hsmcore/settings.h"
+#include "password.h"
+
+namespace hsmctl {
+namespace {
+
+using hsmcore::Cluster;
+using hsmcore::ClusterPtr;
+using hsmcore::Credential;
+using hsmcore::ErrorCode;
+using hsmcore::Fail;
+using hsmcore::Result;
+using hsmcore::Role;
+using hsmcore::Session;
+
+// Puts the user's name from the command line and the one beside the password together.
+Result<Credential> ForUser(Credential credential, const LoginNames& names) {
+  if (!names.user) return credential;
+  if (!credential.user.empty() && !SameUser(credential.user, *names.user)) {
+    return Fail(ErrorCode::kPinSource,
+                *names.pin_source + " is for user " + credential.user + ", not " + *names.user);
+  }
+  credential.user = *names.user;
+  return credential;
+}
+
+Result<Credential> FindCredential(const LoginNames& names) {
+  if (names.pin_source) {
+    HSMCORE_TRY(Credential from_file, Credential::FromSource(AbsoluteSource(*names.pin_source)));
+    return ForUser(std::move(from_file), names);
+  }
+  HSMCORE_TRY(std::optional<Credential> from_environment, hsmcore::CredentialFromEnvironment());
+  const bool fits = from_environment && (!names.user || from_environment->user.empty() ||
+                                         SameUser(from_environment->user, *names.user));
+  if (fits) return ForUser(*std::move(from_environment), names);
+  if (!names.user) {
+    return Fail(ErrorCode::kLoginRequired,
+                "give --user NAME to be asked for the password, or --pin-source file:PATH, or "
+                "HSM_PIN=user:password in the environment");
+  }
+  HSMCORE_TRY(hsmcore::SecretBytes secret, AskPassword("Password for " + *names.user + ": "));
+  return Credential{.user = *names.user, .secret = std::move(secret)};
+}
+
+Result<std::optional<Role>> RoleFromEnvironment() {
+  const std::optional<std::string> name = hsmcore::Environment("HSM_ROLE");
+  if (!name) return std::nullopt;
+  const std::optional<Role> role = hsmcore::RoleByName(*name);
+  if (!role) {
+    return Fail(ErrorCode::kSetting, "HSM_ROLE is '" + *name + "'; it takes admin or crypto-user");
+  }
+  return role;
+}
+
+Result<Role> RoleOfUser(Cluster& cluster, const std::string& user) {
+  HSMCORE_TRY(const auto users, cluster.Anonymous()->ListUsers());
+  const auto found = std::ranges::find_if(
+      users, [&](const hsmcore::UserInfo& info) { return SameUser(info.name, user); });
+  return found == users.end() ? Role::kCryptoUser : found->role;
+}
+
+}  // namespace
+
+std::string AbsoluteSource(const std::string& source) {
+  constexpr std::string_view kScheme = "file:";
+  const std::string path = source.starts_with(kScheme) ? source.substr(kScheme.size()) : source;
+  return std::string(kScheme) + std::filesystem::absolute(path).string();
+}
+
+bool SameUser(std::string_view a, std::string_view b) {
+  return std::ranges::equal(
+      a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
+}
+
+std::filesystem::path Context::Home() const {
+  return options_.home.empty() ? hsmcore::DefaultHome() : std::filesystem::absolute(options_.home);
+}
+
+Result<ClusterPtr> Context::OpenCluster() const { return Cluster::Open(Home()); }
+
+Result<std::shared_ptr<Session>> Context::Login(Cluster& cluster, const LoginNames& names,
+                                                std::optional<Role> role) const {
+  HSMCORE_TRY(const std::optional<Role> wanted, RoleFromEnvironment());
+  HSMCORE_TRY(const Credential credential, FindCredential(names));
+  if (wanted) role = wanted;
+  if (!role) {
+    HSMCORE_TRY(role, RoleOfUser(cluster, credential.user));
+  }
+  return cluster.Login(credential, *role);
+}
+
+}  // namespace hsmctl

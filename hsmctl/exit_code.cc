@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exit_code.h"
+
+namespace hsmctl {
+
+// No default: the compiler reports an error code that has no exit code.
+ExitCode ExitCodeOf(hsmcore::ErrorCode code) {
+  using enum hsmcore::ErrorCode;
+  switch (code) {
+    case kInvalidArgument:
+    case kUserName:
+    case kAttributeUnknown:
+    case kAttributeValue:
+    case kKeySize:
+    case kUri:
+    case kSetting:
+      return kUsage;
+
+    case kLoginRequired:
+    case kPasswordWrong:
+    case kUserNotFound:
+    case kUserLocked:
+    case kPinFormat:
+    case kPinSource:
+    case kCredentialUnknown:
+      return kLogin;
+
+    case kKeyNotFound:
+    case kKeyAmbiguous:
+    case kKeyGone:
+      return kNoOneKey;
+
+    case kQuotaExceeded:
+    case kUserExists:
+    case kPasswordPolicy:
+    case kRoleForbids:
+    case kAttributeForbids:
+    case kAttributeReadOnly:
+    case kKeyTypeMismatch:
+    case kPrivateKeyHeld:
+    case kSessionKey:
+    case kPublicKeyOnly:
+    case kMechanism:
+      return kPolicy;
+
+    case kHomeNotFound:
+    case kHomeAccess:
+    case kHomeDamaged:
+    case kHomeNewer:
+    case kHomeExists:
+    case kStorageFull:
+    case kStorageReadOnly:
+    case kStorageIo:
+    case kStorageConflict:
+    case kStorageBusy:
+    case kNoHsmInService:
+    case kKeyAvailability:
+    case kRecordDamaged:
+    case kKeyDamaged:
+      return kStorage;
+
+    case kInternal:
+    case kOutOfMemory:
+    case kNotSupported:
+    case kBufferTooSmall:
+    case kOperationState:
+    case kFileAccess:
+    case kKeyImport:
+    case kDigest:
+    case kDataLength:
+    case kDecryption:
+    case kCryptoFailure:
+    case kSelfTest:
+    case kReference:
+      return kFailure;
+  }
+  return kFailure;
+}
+
+}  // namespace hsmctl
