@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "command.h"
+#include "files.h"
+#include "hsmcore/key_reference.h"
+#include "hsmcore/session.h"
+#include "key_options.h"
+#include "key_view.h"
+
+namespace hsmctl {
+namespace {
+
+using hsmcore::Attribute;
+using hsmcore::ErrorCode;
+using hsmcore::Fail;
+using hsmcore::KeyInfo;
+using hsmcore::KeyPairMaterial;
+using hsmcore::KeyPtr;
+using hsmcore::KeySpec;
+using hsmcore::KeyTemplate;
+using hsmcore::KeyType;
+using hsmcore::PublicMaterial;
+using hsmcore::Result;
+using hsmcore::SecretAccess;
+using hsmcore::SecretBytes;
+using hsmcore::Session;
+
+using SessionPtr = std::shared_ptr<Session>;
+
+struct RsaOptions {
+  NewKeyOptions names;
+  unsigned modulus_bits = KeySpec{}.modulus_bits;
+  std::uint64_t public_exponent = KeySpec{}.public_exponent;
+};
+
+struct EcOptions {
+  NewKeyOptions names;
+  std::string curve;
+};
+
+struct ImportOptions {
+  NewKeyOptions names;
+  std::string path;
+  std::string key_type_class;
+  std::vector<std::string> attributes;  // of the one half of a public key
+};
+
+// Fresh keys are made to CloudHSM's defaults, which let RSA and EC keys do nothing.
+std::string UsageHint(const KeyInfo& info) {
+  struct Use {
+    Attribute attribute;
+    const char* name;
+    bool rsa_only;
+  };
+  constexpr Use kUses[] = {{Attribute::kSign, "sign", false},
+                           {Attribute::kDecrypt, "decrypt", true},
+                           {Attribute::kDerive, "derive", false},
+                           {Attribute::kUnwrap, "unwrap", true}};
+  std::string names;
+  for (const Use& use : kUses) {
+    if (info.attributes.flags.Has(use.attribute)) return {};
+    if (!use.rsa_only || info.type() == KeyType::kRsa) names += std::string(" ") + use.name;
+  }
+  return "hint: this key may not be used yet. Allow what it is for (one or more of" + names +
+         "):\n  hsmctl key set-attribute --filter key-reference=" + info.handle.ToString() +
+         " --name sign --value true\nor give --private-attributes sign=true when making a key";
+}
+
+Report PairReport(const KeyPtr& key) {
+  const KeyInfo& public_half = *key->public_info();
+  const KeyInfo& private_half = *key->private_info();
+  Report report = {
+      .data = {{"public_key", KeyJson(public_half)}, {"private_key", KeyJson(private_half)}},
+      .text = ShortKeysText({private_half, public_half}),
+      .note = UsageHint(private_half)};
+  if (!key->is_token()) {
+    report.note = "note: a session key ends with the command that made it; this one is gone";
+  }
+  return report;
+}
+
+Result<Report> Generate(const Context& context, const KeySpec& spec, const NewKeyOptions& names) {
+  HSMCORE_TRY(const KeyTemplate form, MakeTemplate(names));
+  HSMCORE_TRY(const SessionPtr session, LoginForKeys(context, {}));
+  HSMCORE_TRY(const KeyPtr key, session->Generate(spec, form));
+  return PairReport(key);
+}
+
+Result<Report> GenerateRsa(const Context& context, const RsaOptions& given) {
+  KeySpec spec;
+  spec.modulus_bits = given.modulus_bits;
+  spec.public_exponent = given.public_exponent;
+  return Generate(context, spec, given.names);
+}
+
+Result<Report> GenerateEd25519(const Context& context, const NewKeyOptions& names) {
+  KeySpec spec;
+  spec.type = KeyType::kEd25519;
+  return Generate(context, spec, names);
+}
+
+std::string CurveNames() {
+  std::string names;
+  for (const hsmcore::CurveRow& row : hsmcore::AllCurves()) names += std::string(row.cli) + ", ";
+  return names + "ed25519";
+}
+
+Result<Report> GenerateEc(const Context& context, const EcOptions& given) {
+  if (given.curve == "ed25519") return GenerateEd25519(context, given.names);
+  const std::optional<hsmcore::Curve> curve = hsmcore::CurveByName(given.curve);
+  if (!curve) {
+    return Fail(ErrorCode::kKeySize, "curve '" + given.curve + "'; there are " + CurveNames());
+  }
+  KeySpec spec;
+  spec.type = KeyType::kEc;
+  spec.curve = *curve;
+  return Generate(context, spec, given.names);
+}
+
+// "rsa-private" and the like, as --key-type-class has it.
+hsmcore::Status CheckTypeClass(const ImportOptions& given, const PublicMaterial& material,
+                               const char* half) {
+  const std::string found = std::string(NameOf(TypeOf(material))) + "-" + half;
+  if (given.key_type_class.empty() || given.key_type_class == found) return {};
+  return Fail(ErrorCode::kKeyImport, given.path + " holds " + found + ", not " +
+                                         given.key_type_class + " as --key-type-class says");
+}
+
+Report ImportReport(Report report) {
+  report.data["message"] = "Successfully imported key";
+  return report;
+}
+
+Result<Report> ImportPair(const Context& context, const ImportOptions& given,
+                          const SecretBytes& file) {
+  if (!given.attributes.empty()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                given.path +
+                    " holds a private key: --private-attributes and --public-attributes "
+                    "say for which half attributes are");
+  }
+  HSMCORE_TRY(const KeyTemplate form, MakeTemplate(given.names));
+  HSMCORE_TRY(const KeyPairMaterial material, hsmcore::DecodePkcs8(file));
+  HSMCORE_CHECK(CheckTypeClass(given, material.public_part, "private"));
+  HSMCORE_TRY(const SessionPtr session, LoginForKeys(context, {}));
+  HSMCORE_TRY(const KeyPtr key, session->ImportPair(material, form));
+  return ImportReport(PairReport(key));
+}
+
+Result<Report> ImportPublic(const Context& context, const ImportOptions& given,
+                            const SecretBytes& file) {
+  if (!given.names.private_attributes.empty() || !given.names.private_label.empty()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                given.path + " holds a public key: it takes no private label or attributes");
+  }
+  NewKeyOptions names = given.names;
+  names.public_attributes.insert(names.public_attributes.end(), given.attributes.begin(),
+                                 given.attributes.end());
+  HSMCORE_TRY(const hsmcore::ObjectAttributes form, MakePublicTemplate(names));
+  HSMCORE_TRY(const PublicMaterial material,
+              hsmcore::DecodePublicKeyFile(file.Read(SecretAccess("decoding a public key"))));
+  HSMCORE_CHECK(CheckTypeClass(given, material, "public"));
+  HSMCORE_TRY(const SessionPtr session, LoginForKeys(context, {}));
+  HSMCORE_TRY(const KeyInfo info, session->ImportPublic(material, form));
+  return ImportReport(
+      {.data = {{"key", KeyJson(info)}}, .text = ShortKeysText({info}), .note = {}});
+}
+
+Result<Report> Import(const Context& context, const ImportOptions& given) {
+  HSMCORE_TRY(const SecretBytes file, ReadKeyFile(given.path));
+  const std::string_view text = file.ReadText(SecretAccess("telling private from public keys"));
+  const bool is_private = text.find("PRIVATE KEY-----") != std::string_view::npos;
+  return is_private ? ImportPair(context, given, file) : ImportPublic(context, given, file);
+}
+
+void AddGenerateOptions(CLI::App& app, NewKeyOptions& names) {
+  AddNewKeyOptions(app, names);
+  app.add_flag("--session", names.session, "Keep nothing: a trial of options and login");
+}
+
+void AddGenerate(CLI::App& key_group, SelectedCommand& selected) {
+  CLI::App* group = AddGroup(
+      key_group, {.name = "generate-asymmetric-pair",
+                  .description = "Makes a key pair in the HSM",
+                  .example = "hsmctl --user app key generate-asymmetric-pair ec --curve secp256r1 "
+                             "--label tls-2026 --private-attributes sign=true"});
+  const auto rsa = AddCommand<RsaOptions>(
+      *group, selected,
+      {.name = "rsa",
+       .description = "Makes an RSA pair",
+       .example = "hsmctl --user app key generate-asymmetric-pair rsa --modulus-size-bits 3072 "
+                  "--label ca-root --private-attributes sign=true extractable=false"},
+      GenerateRsa);
+  rsa.app
+      ->add_option("--modulus-size-bits", rsa.options->modulus_bits,
+                   "2048 to 4096 in steps of 256 (2048)")
+      ->type_name("BITS");
+  rsa.app
+      ->add_option("--public-exponent", rsa.options->public_exponent,
+                   "An odd number, 65537 or more (65537)")
+      ->type_name("N");
+  AddGenerateOptions(*rsa.app, rsa.options->names);
+  const auto ec = AddCommand<EcOptions>(
+      *group, selected,
+      {.name = "ec",
+       .description = "Makes an EC pair",
+       .example = "hsmctl --user app key generate-asymmetric-pair ec --curve secp256r1 "
+                  "--label tls-2026 --private-attributes sign=true"},
+      GenerateEc);
+  ec.app->add_option("--curve", ec.options->curve, CurveNames())->required()->type_name("CURVE");
+  AddGenerateOptions(*ec.app, ec.options->names);
+  const auto ed25519 = AddCommand<NewKeyOptions>(
+      *group, selected,
+      {.name = "ed25519",
+       .description = "Makes an Ed25519 pair",
+       .example = "hsmctl --user app key generate-asymmetric-pair ed25519 --label release "
+                  "--private-attributes sign=true"},
+      GenerateEd25519);
+  AddGenerateOptions(*ed25519.app, *ed25519.options);
+}
+
+void AddImport(CLI::App& key_group, SelectedCommand& selected) {
+  CLI::App* group = AddGroup(key_group, {.name = "import",
+                                         .description = "Takes in a key from outside",
+                                         .example = "hsmctl --user app key import pem --path "
+                                                    "key.pem --label old-ca"});
+  const auto [app, options] = AddCommand<ImportOptions>(
+      *group, selected,
+      {.name = "pem",
+       .description = "Takes in a private key (PKCS#8, unencrypted) or a public key",
+       .example = "hsmctl --user app key import pem --path key.pem --label old-ca "
+                  "--private-attributes sign=true"},
+      Import);
+  app->add_option("--path", options->path, "The PEM file; /dev/stdin for a pipe")
+      ->required()
+      ->type_name("FILE");
+  app->add_option("--key-type-class", options->key_type_class,
+                  "What the file must hold: rsa-private, ec-public, ... (anything)")
+      ->type_name("CLASS");
+  AddNewKeyOptions(*app, options->names);
+  app->add_option("--attributes", options->attributes, "What a public key may do: verify=true, ...")
+      ->type_name("NAME=VALUE");
+}
+
+}  // namespace
+
+void AddKeyCreateCommands(CLI::App& key_group, SelectedCommand& selected) {
+  AddGenerate(key_group, selected);
+  AddImport(key_group, selected);
+}
+
+}  // namespace hsmctl

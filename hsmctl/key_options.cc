@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "key_options.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "hsmcore/key_uri.h"
+
+namespace hsmctl {
+namespace {
+
+using hsmcore::Attribute;
+using hsmcore::ErrorCode;
+using hsmcore::Fail;
+using hsmcore::KeyClass;
+using hsmcore::KeyHandle;
+using hsmcore::KeyInfo;
+using hsmcore::KeyQuery;
+using hsmcore::KeyTemplate;
+using hsmcore::KeyUri;
+using hsmcore::ObjectAttributes;
+using hsmcore::Result;
+using hsmcore::Session;
+using hsmcore::Status;
+
+constexpr std::string_view kAttributePrefix = "attr.";
+constexpr std::size_t kMaxHandlesShown = 16;
+
+// "name=value"
+Result<std::pair<std::string, std::string>> SplitAssignment(const std::string& text) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0) {
+    return Fail(ErrorCode::kInvalidArgument, "'" + text + "' is not of the form NAME=VALUE");
+  }
+  return std::pair(text.substr(0, equals), text.substr(equals + 1));
+}
+
+Status AddUri(KeyFilter& filter, const std::string& text) {
+  HSMCORE_TRY(const KeyUri uri, KeyUri::Parse(text));
+  if (uri.pin_value) {
+    return Fail(ErrorCode::kUri,
+                "pin-value on the command line can be read by everybody on this machine; use "
+                "pin-source");
+  }
+  if (uri.certificate) return Fail(ErrorCode::kUri, "type=cert: the HSM holds keys only");
+  filter.query = KeyQuery::FromUri(uri);
+  filter.login = {.user = uri.user, .pin_source = uri.pin_source};
+  filter.cluster = uri.cluster;
+  return {};
+}
+
+Status AddTerm(KeyFilter& filter, const std::string& term) {
+  HSMCORE_TRY(const auto assignment, SplitAssignment(term));
+  const auto& [name, value] = assignment;
+  if (name == "key-reference") {
+    HSMCORE_TRY(filter.query.handle, KeyHandle::Parse(value));
+    return {};
+  }
+  if (!name.starts_with(kAttributePrefix)) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "'" + term + "': a filter is key-reference=0x…, attr.NAME=VALUE or a hsm: URI");
+  }
+  const std::string attribute_name = name.substr(kAttributePrefix.size());
+  const std::optional<Attribute> attribute = hsmcore::AttributeByName(attribute_name);
+  if (!attribute) return Fail(ErrorCode::kAttributeUnknown, attribute_name);
+  filter.query.attributes.emplace_back(*attribute, value);
+  return {};
+}
+
+std::string MatchedText(std::size_t count) {
+  return "Key selection criteria matched " + std::to_string(count) + " keys.";
+}
+
+std::unexpected<hsmcore::Error> AmbiguousFailure(const std::vector<KeyHandle>& keys) {
+  std::string detail =
+      MatchedText(keys.size()) + " Refine selection criteria to select a single key. They are:";
+  for (std::size_t i = 0; i < std::min(keys.size(), kMaxHandlesShown); ++i) {
+    detail += " " + keys[i].ToString();
+  }
+  if (keys.size() > kMaxHandlesShown) detail += " …";
+  return Fail(ErrorCode::kKeyAmbiguous, std::move(detail));
+}
+
+Result<ObjectAttributes> MakeHalf(KeyClass klass, const std::string& label,
+                                  const NewKeyOptions& options,
+                                  const std::vector<std::string>& assignments) {
+  ObjectAttributes half = hsmcore::DefaultAttributes(klass);
+  HSMCORE_CHECK(ApplyAtCreation(half, klass, "label", label));
+  if (!options.id.empty()) HSMCORE_CHECK(ApplyAtCreation(half, klass, "id", options.id));
+  if (options.session) HSMCORE_CHECK(ApplyAtCreation(half, klass, "token", "false"));
+  for (const std::string& assignment : assignments) {
+    HSMCORE_TRY(const auto parts, SplitAssignment(assignment));
+    HSMCORE_CHECK(ApplyAtCreation(half, klass, parts.first, parts.second));
+  }
+  return half;
+}
+
+Result<std::string> LabelOf(const std::string& own, const NewKeyOptions& options) {
+  const std::string& label = own.empty() ? options.label : own;
+  if (label.empty()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "a new key needs a label: --label, or --private-label and --public-label");
+  }
+  return label;
+}
+
+}  // namespace
+
+Result<KeyFilter> ParseFilter(const std::vector<std::string>& terms) {
+  KeyFilter filter;
+  // The URI first: it sets the whole query, the other terms add to it.
+  const auto is_uri = [](const std::string& term) { return KeyUri::HasScheme(term); };
+  if (std::ranges::count_if(terms, is_uri) > 1) {
+    return Fail(ErrorCode::kInvalidArgument, "a filter takes one hsm: URI");
+  }
+  for (const std::string& term : terms) {
+    if (is_uri(term)) HSMCORE_CHECK(AddUri(filter, term));
+  }
+  for (const std::string& term : terms) {
+    if (!is_uri(term)) HSMCORE_CHECK(AddTerm(filter, term));
+  }
+  return filter;
+}
+
+Result<std::shared_ptr<Session>> LoginForKeys(const Context& context, const KeyFilter& filter) {
+  HSMCORE_TRY(const hsmcore::ClusterPtr cluster, context.OpenCluster());
+  if (filter.cluster && *filter.cluster != cluster->id()) {
+    return Fail(ErrorCode::kKeyNotFound,
+                "the URI names cluster " + *filter.cluster + ", this one is " + cluster->id());
+  }
+  LoginNames names = context.login();
+  if (!names.user) names.user = filter.login.user;
+  if (!names.pin_source) names.pin_source = filter.login.pin_source;
+  return context.Login(*cluster, names, hsmcore::Role::kCryptoUser);
+}
+
+Result<std::vector<KeyInfo>> FindOneKey(Session& session, const KeyQuery& query) {
+  HSMCORE_TRY(std::vector<KeyInfo> found, session.Find(query));
+  std::vector<KeyHandle> keys;  // found is ordered by handle: the halves of a pair are neighbours
+  for (const KeyInfo& info : found) {
+    if (keys.empty() || keys.back().PrivateHalf() != info.handle.PrivateHalf()) {
+      keys.push_back(info.handle);
+    }
+  }
+  if (keys.empty()) {
+    return Fail(ErrorCode::kKeyNotFound, MatchedText(0) + " Filter: " + query.ToString());
+  }
+  if (keys.size() > 1) return AmbiguousFailure(keys);
+  return found;
+}
+
+void AddNewKeyOptions(CLI::App& app, NewKeyOptions& options) {
+  app.add_option("--label", options.label, "Label of both halves")->type_name("TEXT");
+  app.add_option("--private-label", options.private_label, "Label of the private half")
+      ->type_name("TEXT");
+  app.add_option("--public-label", options.public_label, "Label of the public half")
+      ->type_name("TEXT");
+  app.add_option("--id", options.id, "Id of both halves")->type_name("HEX");
+  app.add_option("--private-attributes", options.private_attributes,
+                 "What the private half may do: sign=true, decrypt=true, extractable=false, ...")
+      ->type_name("NAME=VALUE");
+  app.add_option("--public-attributes", options.public_attributes,
+                 "What the public half may do: verify=true, encrypt=true, ...")
+      ->type_name("NAME=VALUE");
+}
+
+Result<KeyTemplate> MakeTemplate(const NewKeyOptions& options) {
+  HSMCORE_TRY(const std::string private_label, LabelOf(options.private_label, options));
+  HSMCORE_TRY(const std::string public_label, LabelOf(options.public_label, options));
+  KeyTemplate form;
+  HSMCORE_TRY(form.private_half,
+              MakeHalf(KeyClass::kPrivateKey, private_label, options, options.private_attributes));
+  HSMCORE_TRY(form.public_half,
+              MakeHalf(KeyClass::kPublicKey, public_label, options, options.public_attributes));
+  return form;
+}
+
+Result<ObjectAttributes> MakePublicTemplate(const NewKeyOptions& options) {
+  HSMCORE_TRY(const std::string label, LabelOf(options.public_label, options));
+  return MakeHalf(KeyClass::kPublicKey, label, options, options.public_attributes);
+}
+
+}  // namespace hsmctl

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef HSMCTL_KEY_OPTIONS_H_
+#define HSMCTL_KEY_OPTIONS_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "context.h"
+#include "hsmcore/attributes.h"
+#include "hsmcore/session.h"
+
+namespace CLI {
+class App;
+}
+
+namespace hsmctl {
+
+// What --filter names: key-reference=0x…, attr.NAME=VALUE and hsm: URIs; all must match.
+struct KeyFilter {
+  hsmcore::KeyQuery query;
+  // From a URI; a password source that the command line names comes first.
+  LoginNames login;
+  std::optional<std::string> cluster;
+};
+
+// Errors: kInvalidArgument, kAttributeUnknown, kUri.
+hsmcore::Result<KeyFilter> ParseFilter(const std::vector<std::string>& terms);
+
+// A session for the keys that `filter` names, as a crypto user unless HSM_ROLE says otherwise.
+hsmcore::Result<std::shared_ptr<hsmcore::Session>> LoginForKeys(const Context& context,
+                                                                const KeyFilter& filter);
+
+// The one key that matches: one object, or both halves of a pair. kKeyNotFound, kKeyAmbiguous.
+hsmcore::Result<std::vector<hsmcore::KeyInfo>> FindOneKey(hsmcore::Session& session,
+                                                          const hsmcore::KeyQuery& query);
+
+// The options that name a new key and say what it may do.
+struct NewKeyOptions {
+  std::string label;
+  std::string public_label;
+  std::string private_label;
+  std::string id;
+  bool session = false;
+  std::vector<std::string> public_attributes;
+  std::vector<std::string> private_attributes;
+};
+void AddNewKeyOptions(CLI::App& app, NewKeyOptions& options);
+
+// Errors: kInvalidArgument and ApplyAtCreation's.
+hsmcore::Result<hsmcore::KeyTemplate> MakeTemplate(const NewKeyOptions& options);
+hsmcore::Result<hsmcore::ObjectAttributes> MakePublicTemplate(const NewKeyOptions& options);
+
+}  // namespace hsmctl
+
+#endif  // HSMCTL_KEY_OPTIONS_H_

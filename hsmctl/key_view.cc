@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "key_view.h"
+
+#include <charconv>
+#include <cstdint>
+#include <optional>
+
+#include "hsmcore/attributes.h"
+
+namespace hsmctl {
+namespace {
+
+using hsmcore::Attribute;
+using hsmcore::AttributeKind;
+using hsmcore::AttributeRow;
+using hsmcore::KeyInfo;
+
+const char* CoverageOf(const KeyInfo& info) { return info.handle.IsSession() ? "session" : "full"; }
+
+Json UsersJson(const std::vector<std::string>& users, const char* coverage) {
+  Json list = Json::array();
+  for (const std::string& user : users) {
+    list.push_back({{"username", user}, {"key-coverage", coverage}});
+  }
+  return list;
+}
+
+std::vector<std::string> OwnersOf(const KeyInfo& info) {
+  if (info.owner.empty()) return {};
+  return {info.owner};
+}
+
+// Nothing for an attribute that this kind of key does not have.
+std::optional<Json> AttributeJson(const KeyInfo& info, const AttributeRow& row) {
+  std::string text = AttributeText(info, row.attribute);
+  const bool may_be_empty = row.attribute == Attribute::kLabel || row.attribute == Attribute::kId;
+  if (text.empty() && !may_be_empty) return std::nullopt;
+  if (row.kind == AttributeKind::kFlag) return text == "true";
+  if (row.kind == AttributeKind::kNumber) {
+    std::uint64_t number = 0;
+    const char* end = text.data() + text.size();
+    if (std::from_chars(text.data(), end, number).ptr == end) return number;
+  }
+  return text;
+}
+
+std::string JoinedNames(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : " ") + name;
+  return text;
+}
+
+std::string KeyText(const KeyInfo& info) {
+  Table table({"key-reference", info.handle.ToString()});
+  table.AddRow({"owner", info.owner});
+  table.AddRow({"shared with", JoinedNames(info.shared_users)});
+  table.AddRow({"coverage", CoverageOf(info)});
+  table.AddRow({"created", TimeText(info.created)});
+  for (const AttributeRow& row : hsmcore::AllAttributes()) {
+    const std::string text = AttributeText(info, row.attribute);
+    if (!text.empty()) table.AddRow({row.name, text});
+  }
+  return table.ToString();
+}
+
+}  // namespace
+
+Json KeyJson(const KeyInfo& info) {
+  const char* coverage = CoverageOf(info);
+  Json attributes = Json::object();
+  for (const AttributeRow& row : hsmcore::AllAttributes()) {
+    if (auto value = AttributeJson(info, row)) attributes[row.name] = *std::move(value);
+  }
+  return {{"key-reference", info.handle.ToString()},
+          {"key-info",
+           {{"key-owners", UsersJson(OwnersOf(info), coverage)},
+            {"shared-users", UsersJson(info.shared_users, coverage)},
+            {"key-quorum-values", {{"manage-key-quorum-value", 0}, {"use-key-quorum-value", 0}}},
+            {"cluster-coverage", coverage},
+            {"create-timestamp", info.created}}},
+          {"attributes", std::move(attributes)}};
+}
+
+Json ShortKeyJson(const KeyInfo& info) {
+  return {{"key-reference", info.handle.ToString()},
+          {"attributes", {{"label", info.attributes.label}}}};
+}
+
+std::string KeysText(const std::vector<KeyInfo>& keys) {
+  std::string text;
+  for (const KeyInfo& info : keys) text += (text.empty() ? "" : "\n") + KeyText(info);
+  return text;
+}
+
+std::string ShortKeysText(const std::vector<KeyInfo>& keys) {
+  Table table({"KEY REFERENCE", "CLASS", "TYPE", "OWNER", "LABEL", "ID"});
+  for (const KeyInfo& info : keys) {
+    table.AddRow({info.handle.ToString(), NameOf(info.klass), NameOf(info.type()), info.owner,
+                  info.attributes.label, AttributeText(info, Attribute::kId)});
+  }
+  return table.ToString();
+}
+
+std::string HandlesAndLabelsText(const std::vector<KeyInfo>& keys) {
+  Table table({"KEY REFERENCE", "LABEL"});
+  for (const KeyInfo& info : keys) table.AddRow({info.handle.ToString(), info.attributes.label});
+  return table.ToString();
+}
+
+}  // namespace hsmctl

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef HSMCTL_KEY_VIEW_H_
+#define HSMCTL_KEY_VIEW_H_
+
+#include <string>
+#include <vector>
+
+#include "hsmcore/key.h"
+#include "output.h"
+
+namespace hsmctl {
+
+// Everything about one key object, with the names that cloudhsm-cli uses.
+Json KeyJson(const hsmcore::KeyInfo& info);
+// Reference and label only: what a short list shows, and all that an admin may see.
+Json ShortKeyJson(const hsmcore::KeyInfo& info);
+
+// A block of lines per object.
+std::string KeysText(const std::vector<hsmcore::KeyInfo>& keys);
+// A line per object.
+std::string ShortKeysText(const std::vector<hsmcore::KeyInfo>& keys);
+std::string HandlesAndLabelsText(const std::vector<hsmcore::KeyInfo>& keys);
+
+}  // namespace hsmctl
+
+#endif  // HSMCTL_KEY_VIEW_H_
