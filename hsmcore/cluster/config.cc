@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/config.h"
+
+#include "base/cbor.h"
+#include "vault/sealing.h"
+
+namespace hsmcore::cluster {
+namespace {
+
+constexpr std::string_view kContext = "hsm cluster config v1";
+constexpr std::string_view kWhat = "the cluster's configuration record";
+
+}  // namespace
+
+Bytes Config::Encode(const vault::Identity& admin) const {
+  const Bytes body = cbor::Encode({{"id", id},
+                                   {"type", type},
+                                   {"mode", NameOf(mode)},
+                                   {"cost", static_cast<unsigned>(cost)},
+                                   {"created", created}});
+  return cbor::Encode(
+      {{"v", 1U}, {"body", cbor::Blob(body)}, {"sig", cbor::Blob(admin.Sign(kContext, body))}});
+}
+
+Result<Config> Config::Decode(ByteView record, ByteView root, std::string_view cluster_id) {
+  HSMCORE_TRY(const cbor::Value outer, cbor::Decode(record, kWhat));
+  cbor::Reader in(outer, kWhat);
+  const Bytes body = in.Blob("body");
+  if (!vault::VerifySignature(root, kContext, body, in.Blob("sig"))) in.Refuse("sig");
+  HSMCORE_CHECK(in.Finish());
+  HSMCORE_TRY(const cbor::Value inner, cbor::Decode(body, kWhat));
+  cbor::Reader fields(inner, kWhat);
+  Config config;
+  config.id = fields.Text("id");
+  config.type = fields.Text("type");
+  config.mode = fields.Text("mode") == NameOf(ClusterMode::kFips) ? ClusterMode::kFips
+                                                                  : ClusterMode::kNonFips;
+  const std::uint64_t cost = fields.Number("cost");
+  config.cost = static_cast<PasswordCost>(cost);
+  config.created = fields.Signed("created");
+  if (config.id != cluster_id) fields.Refuse("id");
+  if (cost > static_cast<std::uint64_t>(PasswordCost::kSensitive)) fields.Refuse("cost");
+  HSMCORE_CHECK(fields.Finish());
+  return config;
+}
+
+}  // namespace hsmcore::cluster
+
+namespace hsmcore {
+
+const char* NameOf(ClusterMode mode) { return mode == ClusterMode::kFips ? "FIPS" : "NON_FIPS"; }
+
+}  // namespace hsmcore

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/core.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "storage/engines.h"
+#include "vault/sealing.h"
+
+namespace hsmcore::cluster {
+
+Result<std::shared_ptr<Core>> OpenCore(const std::filesystem::path& home, ClusterFile file) {
+  HSMCORE_CHECK(vault::Ready());
+  auto core = std::make_shared<Core>();
+  core->home = home;
+  core->file = std::move(file);
+  HSMCORE_TRY(core->generations, storage::GenerationMap::Open(GenerationFile(home), core->file.id));
+  storage::MirrorOptions options;
+  options.cluster_id = core->file.id;
+  options.lock_file = LockFile(home);
+  options.generations = core->generations.get();
+  for (const HsmPlace& place : core->file.hsms) {
+    options.members.push_back({place.id, place.zone, HsmDirectory(home, place)});
+  }
+  core->engine = storage::NewMirrorEngine(std::move(options));
+  return core;
+}
+
+Result<Config> ReadConfig(Core& core) {
+  const storage::Verifier genuine = [&core](const storage::Entry& entry) {
+    return Config::Decode(entry.value, core.file.root, core.file.id).has_value();
+  };
+  HSMCORE_TRY(const auto entry, core.engine->Get(Config::kPath, &genuine));
+  if (!entry) {
+    return Fail(ErrorCode::kHomeDamaged, Cat("the stores at ", core.home.native(),
+                                             " hold no configuration record; restore "
+                                             "them from a backup"));
+  }
+  return Config::Decode(entry->value, core.file.root, core.file.id);
+}
+
+Result<ClusterDescription> Describe(Core& core, bool verify) {
+  HSMCORE_TRY(const Config config, ReadConfig(core));
+  HSMCORE_TRY(const std::uint64_t keys, core.engine->Count("key/"));
+  HSMCORE_TRY(const std::uint64_t users, core.engine->Count("user/"));
+  HSMCORE_TRY(const std::vector<storage::Member> members, core.engine->Members(verify));
+  ClusterDescription description{config.id,      config.type, config.mode, "ACTIVE",
+                                 config.created, 0,           core.home,   {}};
+  for (const storage::Member& member : members) {
+    const bool whole = member.in_service && member.problem.empty();
+    description.hsms.push_back({member.id, member.zone, whole ? "ACTIVE" : "DEGRADED",
+                                member.problem, member.location, member.revision,
+                                member.in_service ? keys : 0, member.in_service ? users : 0});
+    description.revision = std::max(description.revision, member.revision);
+    if (!whole) description.state = "DEGRADED";
+  }
+  return description;
+}
+
+}  // namespace hsmcore::cluster

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef HSMCORE_CLUSTER_CORE_H_
+#define HSMCORE_CLUSTER_CORE_H_
+
+#include <filesystem>
+#include <memory>
+
+#include "base/fork_guard.h"
+#include "cluster/config.h"
+#include "cluster/home.h"
+#include "storage/engine.h"
+#include "storage/generation_map.h"
+
+namespace hsmcore::cluster {
+
+// An open cluster: what users, keys and sessions work on. Shared by all of them; the engine goes
+// when the last one does.
+struct Core {
+  std::filesystem::path home;
+  ClusterFile file;
+  std::unique_ptr<storage::GenerationMap> generations;  // outlives the engine
+  std::unique_ptr<storage::Engine> engine;
+  // Held around every use of the engine, so that no child is born in the middle of one.
+  ForkMutex mutex;
+};
+
+// Opens the files of a home. Reads only. `file` as from ReadClusterFile or Prepare.
+Result<std::shared_ptr<Core>> OpenCore(const std::filesystem::path& home, ClusterFile file);
+
+// The configuration record. The caller holds core.mutex.
+Result<Config> ReadConfig(Core& core);
+
+// Every HSM's state and what it holds. The caller holds core.mutex.
+Result<ClusterDescription> Describe(Core& core, bool verify);
+
+}  // namespace hsmcore::cluster
+
+#endif  // HSMCORE_CLUSTER_CORE_H_

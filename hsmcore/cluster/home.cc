@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/home.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <nlohmann/json.hpp>
+
+#include "base/files.h"
+#include "base/text.h"
+#include "base/values.h"
+#include "storage/engines.h"
+#include "storage/generation_map.h"
+#include "vault/sealing.h"
+
+namespace hsmcore::cluster {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr unsigned kVersion = 1;
+constexpr std::size_t kMaxClusterFile = std::size_t{1} << 20;
+
+fs::path ClusterJson(const fs::path& home) { return home / "cluster.json"; }
+// Names what a creation that is under way has made, until it is complete.
+fs::path CreatingMark(const fs::path& home) { return home / ".creating"; }
+
+// CloudHSM's form: cluster-[2-7a-zA-Z]{11,16}.
+std::string NewId(std::string_view kind) {
+  constexpr std::string_view kAlphabet = "234567abcdefghijklmnopqrstuvwxyz";
+  std::string id(kind);
+  for (const std::uint8_t byte : vault::RandomBytes(11)) id += kAlphabet[byte % kAlphabet.size()];
+  return id;
+}
+
+Status Damaged(const fs::path& file, std::string_view problem) {
+  return Fail(ErrorCode::kHomeDamaged,
+              Cat(file.native(), " ", problem, "; restore it from a backup of the home"));
+}
+
+json ToJson(const ClusterFile& file) {
+  json hsms = json::array();
+  for (const HsmPlace& place : file.hsms) {
+    hsms.push_back({{"id", place.id}, {"zone", place.zone}, {"path", place.directory.native()}});
+  }
+  return {{"version", kVersion},
+          {"id", file.id},
+          {"engine", "mirror"},
+          {"root", ToHex(file.root)},
+          {"hsms", hsms}};
+}
+
+std::string TextField(const json& object, const char* name) {
+  const auto field = object.find(name);
+  return field != object.end() && field->is_string() ? field->get<std::string>() : std::string();
+}
+
+Result<ClusterFile> FromJson(const json& object, const fs::path& path) {
+  const auto version = object.find("version");
+  if (version == object.end() || !version->is_number_unsigned()) {
+    return std::unexpected(Damaged(path, "has no version").error());
+  }
+  if (version->get<std::uint64_t>() > kVersion) {
+    return Fail(ErrorCode::kHomeNewer,
+                Cat(path.native(), " has version ", version->get<std::uint64_t>(),
+                    ", this program knows ", kVersion, "; use the newer hsm-provider"));
+  }
+  ClusterFile file{
+      TextField(object, "id"), ParseHex(TextField(object, "root")).value_or(Bytes()), {}};
+  const auto hsms = object.find("hsms");
+  if (hsms != object.end() && hsms->is_array()) {
+    for (const json& hsm : *hsms) {
+      if (!hsm.is_object()) continue;
+      file.hsms.push_back({TextField(hsm, "id"), TextField(hsm, "zone"), TextField(hsm, "path")});
+      if (file.hsms.back().id.empty() || file.hsms.back().directory.empty()) {
+        return std::unexpected(Damaged(path, "names an HSM without id or path").error());
+      }
+    }
+  }
+  if (file.id.empty() || file.root.size() != 32 || file.hsms.empty() ||
+      file.hsms.size() > storage::kMaxMembers) {
+    return std::unexpected(Damaged(path, "lacks the id, the root or the HSMs").error());
+  }
+  return file;
+}
+
+Error NoCluster(const fs::path& home) {
+  return {ErrorCode::kHomeNotFound,
+          Cat("there is no cluster at ", home.native(), "; make one with 'hsmctl --home ",
+              home.native(), " cluster create', or name another home with HSM_HOME")};
+}
+
+void RemoveTree(const fs::path& path) {
+  std::error_code ignored;
+  fs::remove_all(path, ignored);
+}
+
+// Only what the mark names: directories of HSMs elsewhere were made by the creation that died.
+void SweepMarked(const fs::path& home) {
+  const auto mark = ReadFile(CreatingMark(home), kMaxClusterFile);
+  if (!mark) return;
+  const json object = json::parse(mark->begin(), mark->end(), nullptr, false);
+  const auto file = object.is_object() ? FromJson(object, CreatingMark(home))
+                                       : Result<ClusterFile>(std::unexpected(NoCluster(home)));
+  Sweep(home, file.value_or(ClusterFile{}));
+}
+
+Status RefuseExisting(const fs::path& home) {
+  if (fs::exists(ClusterJson(home))) {
+    return Fail(ErrorCode::kHomeExists, Cat(home.native(), " holds a cluster; name another home"));
+  }
+  if (fs::exists(CreatingMark(home))) SweepMarked(home);
+  if (fs::exists(home / "hsms")) {
+    return Damaged(ClusterJson(home), "is missing though there are HSM stores");
+  }
+  return {};
+}
+
+Result<std::vector<HsmPlace>> PlanHsms(const ClusterOptions& options) {
+  const std::size_t count = options.hsm_paths.empty() ? options.hsms : options.hsm_paths.size();
+  if (count < 1 || count > storage::kMaxMembers) {
+    return Fail(ErrorCode::kInvalidArgument,
+                Cat("a cluster has 1 to ", storage::kMaxMembers, " HSMs"));
+  }
+  std::vector<HsmPlace> places;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::string id = NewId("hsm-");
+    const fs::path directory =
+        options.hsm_paths.empty() ? fs::path("hsms") / id : fs::absolute(options.hsm_paths[i]);
+    places.push_back({id, Cat("zone-", i + 1), directory});
+  }
+  return places;
+}
+
+Status MakeStores(const fs::path& home, const ClusterFile& file) {
+  HSMCORE_CHECK(MakeDirectory(home / "hsms", 0700));
+  HSMCORE_CHECK(MakeDirectory(home / "backups", 0700));
+  for (const HsmPlace& place : file.hsms) {
+    const fs::path directory = HsmDirectory(home, place);
+    HSMCORE_CHECK(storage::CreateSqliteStore(
+        {.cluster_id = file.id,
+         .member = {.id = place.id, .zone = place.zone, .directory = directory},
+         .busy_timeout = std::chrono::seconds(60)}));
+  }
+  HSMCORE_CHECK(storage::GenerationMap::Create(GenerationFile(home), file.id));
+  return SyncDirectory(home);
+}
+
+}  // namespace
+
+fs::path GenerationFile(const fs::path& home) { return home / "generation"; }
+fs::path LockFile(const fs::path& home) { return home / "lock"; }
+fs::path HsmDirectory(const fs::path& home, const HsmPlace& place) {
+  return home / place.directory;
+}
+
+Result<ClusterFile> ReadClusterFile(const fs::path& home) {
+  const fs::path path = ClusterJson(home);
+  auto content = ReadFile(path, kMaxClusterFile);
+  if (!content) {
+    if (content.error().code() != ErrorCode::kHomeNotFound) return std::unexpected(content.error());
+    std::error_code ignored;
+    if (fs::exists(home / "hsms", ignored) && !fs::exists(CreatingMark(home), ignored)) {
+      return std::unexpected(Damaged(path, "is missing").error());
+    }
+    return std::unexpected(NoCluster(home));
+  }
+  const json object = json::parse(content->begin(), content->end(), nullptr, false);
+  if (!object.is_object()) return std::unexpected(Damaged(path, "is not JSON").error());
+  return FromJson(object, path);
+}
+
+Result<ClusterFile> Prepare(const ClusterOptions& options) {
+  HSMCORE_CHECK(vault::Ready());
+  const fs::path& home = options.home;
+  if (!home.is_absolute()) {
+    return Fail(ErrorCode::kInvalidArgument, Cat("the home '", home.native(), "' is not absolute"));
+  }
+  ClusterFile file{NewId("cluster-"), Bytes(32), {}};
+  HSMCORE_TRY(file.hsms, PlanHsms(options));
+  std::error_code problem;
+  fs::create_directories(home.parent_path(), problem);
+  HSMCORE_CHECK(MakeDirectory(home, 0700));
+  HSMCORE_CHECK(RefuseExisting(home));
+  const std::string mark = ToJson(file).dump();
+  HSMCORE_CHECK(WriteFileAtomically(CreatingMark(home), vault::ViewOf(mark), 0600));
+  if (Status made = MakeStores(home, file); !made) {
+    Sweep(home, file);
+    return std::unexpected(made.error());
+  }
+  return file;
+}
+
+Status Publish(const fs::path& home, const ClusterFile& file) {
+  const std::string text = ToJson(file).dump(2) + "\n";
+  HSMCORE_CHECK(WriteFileAtomically(ClusterJson(home), vault::ViewOf(text), 0600));
+  if (unlink(CreatingMark(home).c_str()) != 0) {
+    return std::unexpected(FileError(CreatingMark(home), "remove", errno));
+  }
+  return {};
+}
+
+void Sweep(const fs::path& home, const ClusterFile& file) {
+  for (const HsmPlace& place : file.hsms) RemoveTree(HsmDirectory(home, place));
+  RemoveTree(home / "hsms");
+  RemoveTree(home / "backups");
+  RemoveTree(GenerationFile(home));
+  RemoveTree(LockFile(home));
+  RemoveTree(CreatingMark(home));
+}
+
+}  // namespace hsmcore::cluster

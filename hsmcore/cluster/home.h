@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef HSMCORE_CLUSTER_HOME_H_
+#define HSMCORE_CLUSTER_HOME_H_
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "hsmcore/cluster.h"
+#include "hsmcore/types.h"
+
+// A cluster's home: which files there are (docs/storage.md), and how they come to be.
+namespace hsmcore::cluster {
+
+struct HsmPlace {
+  std::string id;  // hsm-…
+  std::string zone;
+  std::filesystem::path directory;  // as written: below the home when relative
+};
+
+// cluster.json: what is needed to find everything else.
+struct ClusterFile {
+  std::string id;  // cluster-…
+  Bytes root;      // Ed25519 key of the first admin, which all trust in the store begins with
+  std::vector<HsmPlace> hsms;
+};
+
+std::filesystem::path GenerationFile(const std::filesystem::path& home);
+std::filesystem::path LockFile(const std::filesystem::path& home);
+std::filesystem::path HsmDirectory(const std::filesystem::path& home, const HsmPlace& place);
+
+// Errors: kHomeNotFound, kHomeAccess, kHomeDamaged, kHomeNewer; the detail has the path and what
+// to do.
+Result<ClusterFile> ReadClusterFile(const std::filesystem::path& home);
+
+// Makes directories, empty stores and the generation file, and marks the home as being made. The
+// cluster exists only once Publish has written cluster.json; a home that is still marked is swept
+// by the next Prepare. Errors: kHomeExists, kHomeAccess, kInvalidArgument, kStorage*.
+Result<ClusterFile> Prepare(const ClusterOptions& options);
+Status Publish(const std::filesystem::path& home, const ClusterFile& file);
+// Takes back what Prepare made.
+void Sweep(const std::filesystem::path& home, const ClusterFile& file);
+
+}  // namespace hsmcore::cluster
+
+#endif  // HSMCORE_CLUSTER_HOME_H_
