@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "users/authentication.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "users/directory.h"
+#include "users/lockout.h"
+#include "vault/machine_secret.h"
+
+namespace hsmcore::users {
+namespace {
+
+Error Locked(const UserRecord& user) {
+  return {ErrorCode::kUserLocked,
+          Cat("'", user.name, "' is locked after more than ", kMaxFailedLogins,
+              " wrong passwords; an admin frees him with 'hsmctl user unlock --username ",
+              user.name, " --role ", NameOf(user.role), "'")};
+}
+
+Error WrongPassword(const UserRecord& user, unsigned failed) {
+  if (failed > kMaxFailedLogins) return Locked(user);
+  return {ErrorCode::kPasswordWrong,
+          Cat("the password of '", user.name, "' is another; ", failed,
+              " wrong in a row, more than ", kMaxFailedLogins, " lock the user")};
+}
+
+Result<vault::Identity> OpenWithPassword(cluster::Core& core, const UserRecord& user,
+                                         const SecretBytes& password) {
+  HSMCORE_TRY(const unsigned failed, FailedLogins(*core.engine, user.path()));
+  if (failed > kMaxFailedLogins) return std::unexpected(Locked(user));
+  if (!user.password) {
+    return Fail(ErrorCode::kCredentialUnknown, Cat("'", user.name, "' has no password"));
+  }
+  HSMCORE_TRY(const SecretBytes key, vault::KeyFromPassword(password, user.password->hash));
+  auto identity = OpenIdentity(user.password->sealed, key, user.path(), kPasswordKind);
+  if (!identity) {
+    // A store that cannot be written still refuses; it only cannot count.
+    const auto counted = CountFailedLogin(*core.engine, user.path());
+    return std::unexpected(WrongPassword(user, counted.value_or(failed + 1)));
+  }
+  // A login that succeeds writes nothing, except to forget wrong ones; where it cannot, it stands.
+  if (failed > 0) static_cast<void>(ClearFailedLogins(*core.engine, user.path()));
+  return identity;
+}
+
+Result<vault::Identity> OpenWithMachine(const UserRecord& user, const SecretBytes& text) {
+  HSMCORE_TRY(const vault::MachineSecret machine, vault::MachineSecret::FromText(text));
+  const auto found = std::ranges::find(user.machines, machine.id, &UserRecord::Machine::id);
+  if (found == user.machines.end()) {
+    return Fail(ErrorCode::kCredentialUnknown,
+                Cat("this machine credential of '", user.name,
+                    "' was taken back; make one with 'hsmctl user create-machine-credential'"));
+  }
+  return OpenIdentity(found->sealed, machine.SealKey(), user.path(), kMachineKind);
+}
+
+}  // namespace
+
+Result<vault::Identity> Authenticate(cluster::Core& core, Role role, std::string_view name,
+                                     const Credential& credential) {
+  HSMCORE_TRY(const std::string normalised, NormalisedName(name));
+  HSMCORE_TRY(const DecodedRecord user, GetUser(core, role, normalised));
+  HSMCORE_TRY(vault::Identity identity,
+              credential.is_machine() ? OpenWithMachine(user.record, credential.secret)
+                                      : OpenWithPassword(core, user.record, credential.secret));
+  if (identity.root() != core.file.root || identity.public_identity() != user.record.identity) {
+    return Fail(ErrorCode::kHomeDamaged,
+                Cat("the store at ", core.home.native(), " is not the one that '", normalised,
+                    "' belongs to: its first admin was replaced"));
+  }
+  return identity;
+}
+
+}  // namespace hsmcore::users

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "users/directory.h"
+
+#include <algorithm>
+#include <ctime>
+
+#include "base/text.h"
+#include "users/recovery.h"
+
+namespace hsmcore::users {
+namespace {
+
+constexpr std::string_view kPrefix = "user/";
+
+bool IsGenuine(const storage::Entry& entry, const TrustedSigners& trusted) {
+  const auto decoded = DecodeRecord(entry.key, entry.value);
+  if (!decoded) return false;
+  const auto signer = trusted.find(decoded->record.signer);
+  return signer != trusted.end() && SignedBy(*decoded, signer->second);
+}
+
+// The first admin's record is signed by itself, and trusted because it has the root's key.
+bool IsRoot(const storage::Entry& entry, ByteView root) {
+  const auto decoded = DecodeRecord(entry.key, entry.value);
+  return decoded && decoded->record.signer == entry.key &&
+         std::ranges::equal(decoded->record.identity.sign_key, root) && SignedBy(*decoded, root);
+}
+
+Result<std::vector<std::string>> Paths(cluster::Core& core, std::string_view prefix) {
+  std::vector<std::string> paths;
+  storage::ListOptions options{.after = {}, .limit = 1000, .keys_only = true};
+  for (;;) {
+    HSMCORE_TRY(const auto page, core.engine->List(prefix, options));
+    for (const storage::Entry& entry : page) paths.push_back(entry.key);
+    if (page.size() < options.limit) return paths;
+    options.after = paths.back();
+  }
+}
+
+Result<std::optional<DecodedRecord>> FindByPath(cluster::Core& core, const std::string& path,
+                                                const TrustedSigners& trusted) {
+  const storage::Verifier genuine = [&](const storage::Entry& entry) {
+    return IsGenuine(entry, trusted);
+  };
+  HSMCORE_TRY(const auto entry, core.engine->Get(path, &genuine));
+  if (!entry) return std::nullopt;
+  return DecodeRecord(path, entry->value);
+}
+
+std::string NameIn(std::string_view path) { return std::string(path.substr(path.rfind('/') + 1)); }
+
+// Signs and seals a new user; `admin` is the identity itself for the first admin.
+Result<Bytes> NewRecord(UserRecord record, const vault::Identity& identity,
+                        const vault::Identity& admin, ByteView recovery_key) {
+  record.identity = identity.public_identity();
+  record.created = std::time(nullptr);
+  HSMCORE_TRY(record.escrow, vault::SealTo(recovery_key, identity.Export()));
+  return EncodeRecord(record, SignIdentity(record, admin), identity);
+}
+
+}  // namespace
+
+Result<TrustedSigners> ReadTrustedSigners(cluster::Core& core) {
+  HSMCORE_TRY(const auto admins, Paths(core, UserPath(Role::kAdmin, "")));
+  TrustedSigners trusted;
+  // Each round trusts those whose signer the rounds before trusted.
+  for (std::size_t known = SIZE_MAX; known != trusted.size();) {
+    known = trusted.size();
+    for (const std::string& path : admins) {
+      if (trusted.contains(path)) continue;
+      const storage::Verifier genuine = [&](const storage::Entry& entry) {
+        return IsRoot(entry, core.file.root) || IsGenuine(entry, trusted);
+      };
+      const auto entry = core.engine->Get(path, &genuine);
+      if (!entry || !*entry) continue;
+      const auto decoded = DecodeRecord(path, (*entry)->value);
+      if (decoded) trusted[path] = decoded->record.identity.sign_key;
+    }
+  }
+  return trusted;
+}
+
+Result<std::optional<DecodedRecord>> FindUser(cluster::Core& core, Role role,
+                                              std::string_view name) {
+  HSMCORE_TRY(const TrustedSigners trusted, ReadTrustedSigners(core));
+  return FindByPath(core, UserPath(role, name), trusted);
+}
+
+Result<DecodedRecord> GetUser(cluster::Core& core, Role role, std::string_view name) {
+  HSMCORE_TRY(auto user, FindUser(core, role, name));
+  if (!user) {
+    return Fail(ErrorCode::kUserNotFound,
+                Cat("the cluster has no ", NameOf(role), " '", name, "'; see 'hsmctl user list'"));
+  }
+  return *std::move(user);
+}
+
+Result<vault::PublicIdentity> IdentityOf(cluster::Core& core, const std::string& path) {
+  HSMCORE_TRY(const TrustedSigners trusted, ReadTrustedSigners(core));
+  HSMCORE_TRY(const auto user, FindByPath(core, path, trusted));
+  if (!user) return Fail(ErrorCode::kUserNotFound, Cat("the cluster has no ", path));
+  return user->record.identity;
+}
+
+Result<std::vector<UserRecord>> ListUsers(cluster::Core& core) {
+  HSMCORE_TRY(const TrustedSigners trusted, ReadTrustedSigners(core));
+  HSMCORE_TRY(const auto paths, Paths(core, kPrefix));
+  std::vector<UserRecord> users;
+  for (const std::string& path : paths) {
+    HSMCORE_TRY(auto user, FindByPath(core, path, trusted));
+    if (user) users.push_back(std::move(user->record));
+  }
+  return users;
+}
+
+Result<std::vector<std::string>> NamesOf(cluster::Core& core, Role role) {
+  HSMCORE_TRY(auto names, Paths(core, UserPath(role, "")));
+  for (std::string& name : names) name = NameIn(name);
+  return names;
+}
+
+Result<UserRecord::Password> NewPassword(const vault::Identity& identity, std::string_view path,
+                                         const SecretBytes& password, PasswordCost cost) {
+  HSMCORE_CHECK(vault::CheckPassword(password));
+  UserRecord::Password credential{vault::NewPasswordHash(cost), {}};
+  HSMCORE_TRY(const SecretBytes key, vault::KeyFromPassword(password, credential.hash));
+  HSMCORE_TRY(credential.sealed, SealIdentity(identity, key, path, kPasswordKind));
+  return credential;
+}
+
+Status CreateFirstAdmin(cluster::Core& core, const vault::Identity& identity, std::string_view name,
+                        const SecretBytes& password, const cluster::Config& config) {
+  UserRecord record;
+  HSMCORE_TRY(record.name, NormalisedName(name));
+  record.role = Role::kAdmin;
+  record.signer = record.path();
+  const std::string path = record.path();
+  HSMCORE_TRY(record.password, NewPassword(identity, path, password, config.cost));
+  const vault::BoxPair recovery_pair = vault::BoxPair::New();
+  Recovery recovery{recovery_pair.public_key, {}, path};
+  HSMCORE_TRY(recovery.sealed[path],
+              vault::SealTo(identity.public_identity().box_key, recovery_pair.secret_key));
+  HSMCORE_TRY(const Bytes user, NewRecord(record, identity, identity, recovery.public_key));
+  HSMCORE_TRY([[maybe_unused]] const auto revision,
+              storage::Update(*core.engine, [&](storage::Transaction& change) -> Status {
+                change.Put(cluster::Config::kPath, config.Encode(identity));
+                change.Put(Recovery::kPath, recovery.Encode(identity));
+                change.Put(path, user);
+                return {};
+              }));
+  return {};
+}
+
+Status CreateUser(cluster::Core& core, const Actor& admin, Role role, std::string_view name,
+                  const SecretBytes& password) {
+  UserRecord record;
+  HSMCORE_TRY(record.name, NormalisedName(name));
+  record.role = role;
+  record.signer = admin.path;
+  const std::string path = record.path();
+  HSMCORE_TRY(const cluster::Config config, cluster::ReadConfig(core));
+  HSMCORE_TRY(const TrustedSigners trusted, ReadTrustedSigners(core));
+  HSMCORE_TRY(const vault::Identity identity, vault::Identity::New(core.file.root));
+  HSMCORE_TRY(record.password, NewPassword(identity, path, password, config.cost));
+  HSMCORE_TRY([[maybe_unused]] const auto revision,
+              storage::Update(*core.engine, [&](storage::Transaction& change) -> Status {
+                HSMCORE_TRY(const auto existing, change.Get(path));
+                if (existing) {
+                  return Fail(ErrorCode::kUserExists,
+                              Cat("the cluster has a ", NameOf(role), " '", record.name, "'"));
+                }
+                HSMCORE_TRY(const auto stored, change.Get(Recovery::kPath));
+                HSMCORE_TRY(Recovery recovery, Recovery::Decode(stored.value_or(Bytes()), trusted));
+                HSMCORE_TRY(Bytes user,
+                            NewRecord(record, identity, *admin.identity, recovery.public_key));
+                change.Put(path, std::move(user));
+                if (role != Role::kAdmin) return {};
+                // A new admin gets his share of the recovery key from the one who makes him.
+                HSMCORE_TRY(const SecretBytes secret,
+                            admin.identity->OpenSealed(recovery.sealed[admin.path]));
+                HSMCORE_TRY(recovery.sealed[path],
+                            vault::SealTo(identity.public_identity().box_key, secret));
+                recovery.signer = admin.path;
+                change.Put(Recovery::kPath, recovery.Encode(*admin.identity));
+                return {};
+              }));
+  return {};
+}
+
+Status ChangeCredentials(cluster::Core& core, const Actor& self,
+                         const std::function<Status(UserRecord&)>& change_record) {
+  HSMCORE_TRY([[maybe_unused]] const auto revision,
+              storage::Update(*core.engine, [&](storage::Transaction& change) -> Status {
+                HSMCORE_TRY(const auto stored, change.Get(self.path));
+                if (!stored) {
+                  return Fail(ErrorCode::kUserNotFound, Cat(self.path, " was deleted"));
+                }
+                HSMCORE_TRY(DecodedRecord decoded, DecodeRecord(self.path, *stored));
+                if (decoded.record.identity != self.identity->public_identity()) {
+                  return Fail(ErrorCode::kRecordDamaged, Cat(self.path, " was replaced"));
+                }
+                HSMCORE_CHECK(change_record(decoded.record));
+                change.Put(self.path,
+                           EncodeRecord(decoded.record, decoded.identity, *self.identity));
+                return {};
+              }));
+  return {};
+}
+
+}  // namespace hsmcore::users

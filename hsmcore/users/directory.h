@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef HSMCORE_USERS_DIRECTORY_H_
+#define HSMCORE_USERS_DIRECTORY_H_
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cluster/core.h"
+#include "users/record.h"
+
+// The users of a cluster. The caller holds core.mutex for every function here.
+namespace hsmcore::users {
+
+// Sign keys of the admins, by path, whom a chain of signatures ties to the root in cluster.json.
+using TrustedSigners = std::map<std::string, Bytes>;
+Result<TrustedSigners> ReadTrustedSigners(cluster::Core& core);
+
+// A user whose record is genuine: nothing when there is none, kHomeDamaged when no HSM holds a
+// genuine one.
+Result<std::optional<DecodedRecord>> FindUser(cluster::Core& core, Role role,
+                                              std::string_view name);
+// kUserNotFound.
+Result<DecodedRecord> GetUser(cluster::Core& core, Role role, std::string_view name);
+// The public identity behind a path as records name it.
+Result<vault::PublicIdentity> IdentityOf(cluster::Core& core, const std::string& path);
+
+// All genuine records.
+Result<std::vector<UserRecord>> ListUsers(cluster::Core& core);
+// Names without a look into the records.
+Result<std::vector<std::string>> NamesOf(cluster::Core& core, Role role);
+
+// Who acts: an identity and the path of its record; neither without a login.
+struct Actor {
+  const vault::Identity* identity = nullptr;
+  std::string path;
+};
+
+// The first records of a new cluster: first admin, recovery key, configuration.
+Status CreateFirstAdmin(cluster::Core& core, const vault::Identity& identity, std::string_view name,
+                        const SecretBytes& password, const cluster::Config& config);
+
+Status CreateUser(cluster::Core& core, const Actor& admin, Role role, std::string_view name,
+                  const SecretBytes& password);
+
+// Rewrites the actor's own credentials as `change` says.
+Status ChangeCredentials(cluster::Core& core, const Actor& self,
+                         const std::function<Status(UserRecord&)>& change);
+
+// A password credential for an identity, at the cluster's cost.
+Result<UserRecord::Password> NewPassword(const vault::Identity& identity, std::string_view path,
+                                         const SecretBytes& password, PasswordCost cost);
+
+}  // namespace hsmcore::users
+
+#endif  // HSMCORE_USERS_DIRECTORY_H_

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef HSMCORE_USERS_RECOVERY_H_
+#define HSMCORE_USERS_RECOVERY_H_
+
+#include <map>
+#include <string>
+
+#include "hsmcore/types.h"
+#include "vault/identity.h"
+
+namespace hsmcore::users {
+
+// The record cluster/recovery: the cluster's recovery key. Every user's secret is sealed to it when
+// the user is made (the escrow by which an admin can reset a lost password), and its own secret is
+// sealed to each admin. Signed by the admin who wrote it last.
+struct Recovery {
+  static constexpr const char* kPath = "cluster/recovery";
+
+  Bytes public_key;
+  std::map<std::string, Bytes> sealed;  // admin's path -> secret key sealed to him
+  std::string signer;
+
+  Bytes Encode(const vault::Identity& signing_admin) const;
+  // kRecordDamaged. The signature is checked with the key that `trusted` has for the signer.
+  static Result<Recovery> Decode(ByteView record, const std::map<std::string, Bytes>& trusted);
+};
+
+}  // namespace hsmcore::users
+
+#endif  // HSMCORE_USERS_RECOVERY_H_
