@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "keys/key_store.h"
+
+#include <algorithm>
+#include <ctime>
+
+#include "base/cbor.h"
+#include "base/text.h"
+#include "vault/sealing.h"
+
+namespace hsmcore::keys {
+namespace {
+
+constexpr std::string_view kCounterPath = "cluster/handles";
+// The number of the first pair; its handle is twice that. CloudHSM's handles are as large.
+constexpr std::uint64_t kFirstPair = 0x20000;
+// CloudHSM's availability rule: a key exists once two HSMs hold it.
+constexpr unsigned kKeyCopies = 2;
+
+Result<KeyHandle> NextHandle(storage::Transaction& change) {
+  HSMCORE_TRY(const auto stored, change.Get(kCounterPath));
+  std::uint64_t next = kFirstPair;
+  if (stored) {
+    HSMCORE_TRY(const cbor::Value value, cbor::Decode(*stored, kCounterPath));
+    cbor::Reader in(value, kCounterPath);
+    next = in.Number("next");
+    HSMCORE_CHECK(in.Finish());
+  }
+  change.Put(std::string(kCounterPath), cbor::Encode({{"v", 1U}, {"next", next + 1}}));
+  return KeyHandle{2 * next};
+}
+
+void PutIndex(storage::Transaction& change, const KeyRecord& record) {
+  for (std::string& path : IndexPaths(record)) change.Put(std::move(path), Bytes());
+}
+
+Error NotFound(KeyHandle handle) {
+  return {ErrorCode::kKeyNotFound, Cat("there is no key ", handle.ToString())};
+}
+
+Result<Bytes> OwnersSignKey(cluster::Core& core, const std::string& owner,
+                            const users::Actor& self) {
+  if (self.path == owner) return self.identity->public_identity().sign_key;
+  HSMCORE_TRY(const vault::PublicIdentity identity, users::IdentityOf(core, owner));
+  return identity.sign_key;
+}
+
+Result<std::vector<KeyHandle>> HandlesBelow(cluster::Core& core, std::string_view prefix) {
+  std::vector<KeyHandle> handles;
+  storage::ListOptions options{.after = {}, .limit = 1000, .keys_only = true};
+  for (;;) {
+    HSMCORE_TRY(const auto page, core.engine->List(prefix, options));
+    for (const storage::Entry& entry : page) {
+      if (const auto handle = HandleIn(entry.key)) handles.push_back(*handle);
+    }
+    if (page.size() < options.limit) return handles;
+    options.after = page.back().key;
+  }
+}
+
+// Opens, lets `change` edit, and seals again, because the body is what the private part is bound
+// to.
+Status EditAndSeal(KeyRecord& record, const users::Actor& owner,
+                   const std::function<Status(KeyRecord&)>& change) {
+  std::optional<SecretBytes> dek;
+  std::optional<PrivateMaterial> material;
+  if (record.private_half) {
+    HSMCORE_TRY(dek, OpenGrant(record, owner.path, *owner.identity));
+    HSMCORE_TRY(material, OpenPrivate(record, *dek));
+  }
+  HSMCORE_CHECK(change(record));
+  ++record.version;
+  if (record.private_half) return SealPrivate(record, *dek, *material);
+  record.sealed.clear();
+  record.grants.clear();
+  return {};
+}
+
+}  // namespace
+
+std::uint64_t EpochSlot(KeyHandle handle) { return handle.value / 2; }
+
+Result<std::optional<KeyRecord>> Read(cluster::Core& core, KeyHandle handle,
+                                      const users::Actor& self) {
+  const std::string path = KeyPath(handle);
+  HSMCORE_TRY(auto entry, core.engine->Get(path));
+  if (!entry) return std::nullopt;
+  auto decoded = DecodeRecord(path, entry->value);
+  if (decoded) {
+    const auto key = OwnersSignKey(core, decoded->record.owner, self);
+    if (key && decoded->SignedBy(*key)) return std::move(decoded->record);
+  }
+  // This copy is damaged; another HSM's may not be. The engine must not be called from within its
+  // own call, so the owners whom a genuine copy may name are looked up before.
+  HSMCORE_TRY(const auto users, users::ListUsers(core));
+  const storage::Verifier genuine = [&users](const storage::Entry& copy) {
+    const auto key = DecodeRecord(copy.key, copy.value);
+    if (!key) return false;
+    const auto owner = std::ranges::find(users, key->record.owner, &users::UserRecord::path);
+    return owner != users.end() && key->SignedBy(owner->identity.sign_key);
+  };
+  HSMCORE_TRY(entry, core.engine->Get(path, &genuine));
+  if (!entry) return std::nullopt;
+  HSMCORE_TRY(DecodedKey good, DecodeRecord(path, entry->value));
+  return std::move(good.record);
+}
+
+Result<std::vector<KeyHandle>> Candidates(cluster::Core& core, const KeyQuery& query) {
+  if (query.handle) return std::vector{query.handle->PrivateHalf()};
+  if (query.label && !query.label->empty()) {
+    return HandlesBelow(core, LabelIndexPrefix(*query.label));
+  }
+  if (query.id && !query.id->empty()) return HandlesBelow(core, IdIndexPrefix(*query.id));
+  return HandlesBelow(core, "key/");
+}
+
+Status ForEach(cluster::Core& core, const std::function<void(const KeyRecord&)>& visit) {
+  storage::ListOptions options{.after = {}, .limit = 500, .keys_only = false};
+  for (;;) {
+    HSMCORE_TRY(const auto page, core.engine->List("key/", options));
+    for (const storage::Entry& entry : page) {
+      if (const auto decoded = DecodeRecord(entry.key, entry.value)) visit(decoded->record);
+    }
+    if (page.size() < options.limit) return {};
+    options.after = page.back().key;
+  }
+}
+
+Result<KeyRecord> Add(cluster::Core& core, const users::Actor& owner, KeyRecord record,
+                      const PrivateMaterial* material) {
+  record.owner = owner.path;
+  record.created = std::time(nullptr);
+  const SecretBytes dek = vault::RandomSecret(vault::kSealKeyBytes);
+  if (material != nullptr) {
+    HSMCORE_TRY(Bytes sealed, vault::SealTo(owner.identity->public_identity().box_key, dek));
+    record.grants.push_back({owner.path, std::move(sealed)});
+  }
+  HSMCORE_TRY([[maybe_unused]] const auto revision,
+              storage::Update(*core.engine, [&](storage::Transaction& change) -> Status {
+                HSMCORE_TRY(record.handle, NextHandle(change));
+                if (material != nullptr) HSMCORE_CHECK(SealPrivate(record, dek, *material));
+                change.Put(KeyPath(record.handle), EncodeRecord(record, *owner.identity));
+                PutIndex(change, record);
+                change.RequireCopies(kKeyCopies);
+                return {};
+              }));
+  return record;
+}
+
+Result<KeyRecord> Rewrite(cluster::Core& core, const users::Actor& owner, KeyHandle handle,
+                          const std::function<Status(KeyRecord&)>& change_record) {
+  const std::string path = KeyPath(handle);
+  KeyRecord result;
+  HSMCORE_TRY([[maybe_unused]] const auto revision,
+              storage::Update(*core.engine, [&](storage::Transaction& change) -> Status {
+                HSMCORE_TRY(const auto stored, change.Get(path));
+                if (!stored) return std::unexpected(NotFound(handle));
+                HSMCORE_TRY(DecodedKey decoded, DecodeRecord(path, *stored));
+                KeyRecord& record = decoded.record;
+                if (record.owner != owner.path) {
+                  return Fail(ErrorCode::kRoleForbids, Cat("key ", handle.ToString(),
+                                                           " belongs to ", record.Info({}).owner));
+                }
+                if (!decoded.SignedBy(owner.identity->public_identity().sign_key)) {
+                  return Fail(ErrorCode::kKeyDamaged, Cat(path,
+                                                          " was changed in the store; run "
+                                                          "'hsmctl cluster sync'"));
+                }
+                for (std::string& index : IndexPaths(record)) change.Delete(std::move(index));
+                HSMCORE_CHECK(EditAndSeal(record, owner, change_record));
+                if (record.private_half || record.public_half) {
+                  change.Put(path, EncodeRecord(record, *owner.identity));
+                  PutIndex(change, record);
+                } else {
+                  change.Delete(path);
+                }
+                change.MoveEpoch(EpochSlot(handle));
+                result = std::move(record);
+                return {};
+              }));
+  return result;
+}
+
+}  // namespace hsmcore::keys

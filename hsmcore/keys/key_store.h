@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef HSMCORE_KEYS_KEY_STORE_H_
+#define HSMCORE_KEYS_KEY_STORE_H_
+
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "cluster/core.h"
+#include "hsmcore/session.h"
+#include "keys/record.h"
+#include "users/directory.h"
+
+// Key records in the cluster's store. The caller holds core.mutex for every function here.
+namespace hsmcore::keys {
+
+// The epoch that a change to this key moves (storage/generation_map.h).
+std::uint64_t EpochSlot(KeyHandle handle);
+
+// A genuine record: signed by the owner it names. Nothing when there is none; kKeyDamaged when no
+// HSM holds a genuine one. `self` spares the look-up of one's own public identity.
+Result<std::optional<KeyRecord>> Read(cluster::Core& core, KeyHandle handle,
+                                      const users::Actor& self);
+
+// Handles of the records that can match, by the best index there is; all of them for a query that
+// names no handle, label or id.
+Result<std::vector<KeyHandle>> Candidates(cluster::Core& core, const KeyQuery& query);
+
+// Calls `visit` for every record, in order, without asking whether they are genuine: for listings.
+Status ForEach(cluster::Core& core, const std::function<void(const KeyRecord&)>& visit);
+
+// Stores a new pair, or one half of one, for `owner`; sets handle, owner, created and the grant.
+Result<KeyRecord> Add(cluster::Core& core, const users::Actor& owner, KeyRecord record,
+                      const PrivateMaterial* material);
+
+// Changes the record of a key that `owner` owns: `change` edits the halves; a record left without
+// halves is removed. kKeyNotFound; kRoleForbids when the key is somebody else's.
+Result<KeyRecord> Rewrite(cluster::Core& core, const users::Actor& owner, KeyHandle handle,
+                          const std::function<Status(KeyRecord&)>& change);
+
+}  // namespace hsmcore::keys
+
+#endif  // HSMCORE_KEYS_KEY_STORE_H_

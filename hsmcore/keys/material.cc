@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "keys/material.h"
+
+#include <algorithm>
+#include <array>
+#include <initializer_list>
+
+namespace hsmcore::keys {
+namespace {
+
+// First byte of an encoded private part.
+enum class Tag : std::uint8_t { kRsa = 1, kEc = 2, kEd25519 = 3 };
+constexpr std::size_t kLengthBytes = 4;
+
+SecretBytes Join(Tag tag, std::initializer_list<const SecretBytes*> fields) {
+  std::size_t size = 1;
+  for (const SecretBytes* field : fields) size += kLengthBytes + field->size();
+  SecretBytes joined(size);
+  auto out = joined.Write(SecretAccess{"encode a private key for sealing"});
+  out[0] = static_cast<std::uint8_t>(tag);
+  out = out.subspan(1);
+  for (const SecretBytes* field : fields) {
+    for (std::size_t i = 0; i < kLengthBytes; ++i) {
+      out[i] = static_cast<std::uint8_t>(field->size() >> (8 * i));
+    }
+    std::ranges::copy(field->Read(SecretAccess{"encode a private key for sealing"}),
+                      out.subspan(kLengthBytes).begin());
+    out = out.subspan(kLengthBytes + field->size());
+  }
+  return joined;
+}
+
+template <std::size_t N>
+std::optional<std::array<SecretBytes, N>> Split(ByteView bytes) {
+  std::array<SecretBytes, N> fields;
+  for (SecretBytes& field : fields) {
+    if (bytes.size() < kLengthBytes) return std::nullopt;
+    std::size_t size = 0;
+    for (std::size_t i = 0; i < kLengthBytes; ++i) size |= std::size_t{bytes[i]} << (8 * i);
+    bytes = bytes.subspan(kLengthBytes);
+    if (bytes.size() < size) return std::nullopt;
+    field = SecretBytes::CopyOf(bytes.first(size));
+    bytes = bytes.subspan(size);
+  }
+  if (!bytes.empty()) return std::nullopt;
+  return fields;
+}
+
+cbor::Value EncodePss(const PssRestrictions& pss) {
+  return {{"digest", RowOf(pss.digest).name},
+          {"mgf", RowOf(pss.mgf_digest).name},
+          {"salt", pss.min_salt_length}};
+}
+
+Result<PssRestrictions> DecodePss(const cbor::Value& value, std::string_view what) {
+  cbor::Reader in(value, what);
+  const auto digest = DigestByName(in.Text("digest"));
+  const auto mgf = DigestByName(in.Text("mgf"));
+  const std::int64_t salt = in.Signed("salt");
+  if (!digest || !mgf || salt < 0 || salt > 2048) in.Refuse("pss");
+  HSMCORE_CHECK(in.Finish());
+  return PssRestrictions{*digest, *mgf, static_cast<int>(salt)};
+}
+
+Result<PublicMaterial> DecodeRsa(cbor::Reader& in, bool pss_only, std::string_view what) {
+  RsaPublic rsa{in.Blob("n"), in.Blob("e"), pss_only, {}};
+  if (rsa.modulus.empty() || rsa.exponent.empty()) in.Refuse("n");
+  if (in.Has("pss")) {
+    HSMCORE_TRY(rsa.pss, DecodePss(in.Map("pss"), what));
+  }
+  HSMCORE_CHECK(in.Finish());
+  return rsa;
+}
+
+Result<PublicMaterial> DecodeEc(cbor::Reader& in) {
+  const auto curve = CurveByName(in.Text("curve"));
+  EcPublic ec{curve.value_or(Curve::kP256), in.Blob("point")};
+  if (!curve) in.Refuse("curve");
+  HSMCORE_CHECK(in.Finish());
+  return ec;
+}
+
+}  // namespace
+
+cbor::Value EncodePublic(const PublicMaterial& material) {
+  cbor::Value value = {{"type", NameOf(TypeOf(material))}};
+  if (const auto* rsa = std::get_if<RsaPublic>(&material)) {
+    value["n"] = cbor::Blob(rsa->modulus);
+    value["e"] = cbor::Blob(rsa->exponent);
+    if (rsa->pss) value["pss"] = EncodePss(*rsa->pss);
+  } else if (const auto* ec = std::get_if<EcPublic>(&material)) {
+    value["curve"] = RowOf(ec->curve).name;
+    value["point"] = cbor::Blob(ec->point);
+  } else {
+    value["key"] = cbor::Blob(std::get<Ed25519Public>(material).key);
+  }
+  return value;
+}
+
+Result<PublicMaterial> DecodePublic(const cbor::Value& value, std::string_view what) {
+  cbor::Reader in(value, what);
+  const auto type = KeyTypeByName(in.Text("type"));
+  if (!type) in.Refuse("type");
+  HSMCORE_CHECK(in.Finish());
+  switch (*type) {
+    case KeyType::kRsa:
+    case KeyType::kRsaPss:
+      return DecodeRsa(in, *type == KeyType::kRsaPss, what);
+    case KeyType::kEc:
+      return DecodeEc(in);
+    case KeyType::kEd25519:
+      break;
+  }
+  Ed25519Public ed{in.Blob("key")};
+  HSMCORE_CHECK(in.Finish());
+  return ed;
+}
+
+SecretBytes EncodePrivate(const PrivateMaterial& material) {
+  if (const auto* rsa = std::get_if<RsaPrivate>(&material)) {
+    return Join(Tag::kRsa, {&rsa->d, &rsa->p, &rsa->q, &rsa->dp, &rsa->dq, &rsa->qinv});
+  }
+  if (const auto* ec = std::get_if<EcPrivate>(&material)) return Join(Tag::kEc, {&ec->scalar});
+  return Join(Tag::kEd25519, {&std::get<Ed25519Private>(material).seed});
+}
+
+Result<PrivateMaterial> DecodePrivate(const SecretBytes& encoded) {
+  const ByteView bytes = encoded.Read(SecretAccess{"decode an opened private key"});
+  const auto tag = bytes.empty() ? Tag{} : static_cast<Tag>(bytes.front());
+  const ByteView fields = bytes.subspan(bytes.empty() ? 0 : 1);
+  if (tag == Tag::kRsa) {
+    if (auto rsa = Split<6>(fields)) {
+      auto& [d, p, q, dp, dq, qinv] = *rsa;
+      return RsaPrivate{std::move(d),  std::move(p),  std::move(q),
+                        std::move(dp), std::move(dq), std::move(qinv)};
+    }
+  } else if (tag == Tag::kEc) {
+    if (auto ec = Split<1>(fields)) return EcPrivate{std::move(ec->front())};
+  } else if (tag == Tag::kEd25519) {
+    if (auto ed = Split<1>(fields)) return Ed25519Private{std::move(ed->front())};
+  }
+  return Fail(ErrorCode::kRecordDamaged, "a private key cannot be decoded");
+}
+
+PrivateMaterial CloneOf(const PrivateMaterial& material) {
+  if (const auto* rsa = std::get_if<RsaPrivate>(&material)) {
+    return RsaPrivate{rsa->d.Clone(),  rsa->p.Clone(),  rsa->q.Clone(),
+                      rsa->dp.Clone(), rsa->dq.Clone(), rsa->qinv.Clone()};
+  }
+  if (const auto* ec = std::get_if<EcPrivate>(&material)) return EcPrivate{ec->scalar.Clone()};
+  return Ed25519Private{std::get<Ed25519Private>(material).seed.Clone()};
+}
+
+}  // namespace hsmcore::keys

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "keys/record.h"
+
+#include <algorithm>
+
+#include "base/cbor.h"
+#include "base/text.h"
+#include "base/values.h"
+#include "keys/material.h"
+#include "vault/sealing.h"
+
+namespace hsmcore::keys {
+namespace {
+
+constexpr std::string_view kSealContext = "hsm key v1";
+constexpr std::string_view kSignContext = "hsm key record v1";
+constexpr std::string_view kKeyPrefix = "key/";
+constexpr unsigned kVersion = 1;
+constexpr std::size_t kHandleDigits = 16;
+
+std::string Digits(KeyHandle handle) { return handle.ToString().substr(2); }
+
+cbor::Value EncodeHalf(const ObjectAttributes& half) {
+  return {{"label", half.label}, {"id", cbor::Blob(half.id)}, {"flags", half.flags.bits()}};
+}
+
+Result<ObjectAttributes> DecodeHalf(const cbor::Value& value, std::string_view what) {
+  cbor::Reader in(value, what);
+  ObjectAttributes half;
+  half.label = in.Text("label");
+  half.id = in.Blob("id");
+  half.flags = AttributeFlags::FromBits(static_cast<std::uint32_t>(in.Number("flags")));
+  if (!CheckNames(half)) in.Refuse("label");
+  HSMCORE_CHECK(in.Finish());
+  return half;
+}
+
+Bytes EncodeBody(const KeyRecord& record) {
+  cbor::Value body = {{"handle", record.handle.value},
+                      {"version", record.version},
+                      {"created", record.created},
+                      {"owner", record.owner},
+                      {"material", EncodePublic(record.public_part)}};
+  if (record.private_half) body["private"] = EncodeHalf(*record.private_half);
+  if (record.public_half) body["public"] = EncodeHalf(*record.public_half);
+  return cbor::Encode(body);
+}
+
+Status DecodeBody(ByteView bytes, std::string_view path, KeyRecord& record) {
+  HSMCORE_TRY(const cbor::Value body, cbor::Decode(bytes, path));
+  cbor::Reader in(body, path);
+  record.handle.value = in.Number("handle");
+  record.version = in.Number("version");
+  record.created = in.Signed("created");
+  record.owner = in.Text("owner");
+  if (KeyPath(record.handle) != path) in.Refuse("handle");
+  HSMCORE_TRY(record.public_part, DecodePublic(in.Map("material"), path));
+  if (in.Has("private")) {
+    HSMCORE_TRY(record.private_half, DecodeHalf(in.Map("private"), path));
+  }
+  if (in.Has("public")) {
+    HSMCORE_TRY(record.public_half, DecodeHalf(in.Map("public"), path));
+  }
+  if (!record.private_half && !record.public_half) in.Refuse("private");
+  return in.Finish();
+}
+
+Bytes Associated(const KeyRecord& record) {
+  const std::string path = KeyPath(record.handle);
+  return vault::Bind({vault::ViewOf(kSealContext), vault::ViewOf(path), EncodeBody(record)});
+}
+
+Bytes EncodeGrants(const std::vector<Grant>& grants) {
+  cbor::Value list = cbor::Value::array();
+  for (const Grant& grant : grants) {
+    list.push_back({{"user", grant.user}, {"sealed", cbor::Blob(grant.sealed)}});
+  }
+  return cbor::Encode({{"grants", list}});
+}
+
+Status DecodeGrants(ByteView bytes, std::string_view path, KeyRecord& record) {
+  HSMCORE_TRY(const cbor::Value value, cbor::Decode(bytes, path));
+  cbor::Reader in(value, path);
+  for (const cbor::Value& item : in.List("grants")) {
+    cbor::Reader grant(item, path);
+    record.grants.push_back({grant.Text("user"), grant.Blob("sealed")});
+    HSMCORE_CHECK(grant.Finish());
+  }
+  return in.Finish();
+}
+
+Bytes SignedMessage(std::string_view path, ByteView body, ByteView sealed, ByteView grants) {
+  return vault::Bind({vault::ViewOf(path), body, sealed, grants});
+}
+
+Result<DecodedKey> Decode(std::string_view path, ByteView bytes) {
+  HSMCORE_TRY(const cbor::Value value, cbor::Decode(bytes, path));
+  cbor::Reader in(value, path);
+  if (in.Number("v") > kVersion) {
+    return Fail(ErrorCode::kHomeNewer, Cat(path, " was written by a newer hsm-provider; use that"));
+  }
+  DecodedKey decoded;
+  const Bytes body = in.Blob("body");
+  const Bytes grants = in.Blob("grants");
+  decoded.record.sealed = in.Blob("sealed");
+  decoded.signature = in.Blob("sig");
+  HSMCORE_CHECK(in.Finish());
+  HSMCORE_CHECK(DecodeBody(body, path, decoded.record));
+  HSMCORE_CHECK(DecodeGrants(grants, path, decoded.record));
+  decoded.message = SignedMessage(path, body, decoded.record.sealed, grants);
+  return decoded;
+}
+
+// A label as one part of a path: anything but the plainest characters as %xx.
+std::string EscapedLabel(std::string_view label) {
+  constexpr std::string_view kPlain =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._";
+  std::string text;
+  for (const char c : label) {
+    const auto byte = static_cast<std::uint8_t>(c);
+    if (kPlain.contains(c))
+      text += c;
+    else
+      text += '%' + ToHex({&byte, 1});
+  }
+  return text;
+}
+
+}  // namespace
+
+KeyInfo KeyRecord::Info(KeyClass klass) const {
+  const bool is_private = klass == KeyClass::kPrivateKey;
+  KeyInfo info;
+  info.handle = is_private ? handle.PrivateHalf() : handle.PublicHalf();
+  info.klass = klass;
+  info.attributes = (is_private ? private_half : public_half).value_or(ObjectAttributes());
+  info.public_part = public_part;
+  info.owner = owner.substr(owner.rfind('/') + 1);
+  for (const Grant& grant : grants) {
+    if (grant.user != owner)
+      info.shared_users.push_back(grant.user.substr(grant.user.rfind('/') + 1));
+  }
+  info.created = created;
+  info.pair = private_half && public_half;
+  return info;
+}
+
+const Grant* KeyRecord::GrantFor(std::string_view user) const {
+  const auto grant = std::ranges::find(grants, user, &Grant::user);
+  return grant == grants.end() ? nullptr : &*grant;
+}
+
+std::string KeyPath(KeyHandle handle) { return Cat(kKeyPrefix, Digits(handle.PrivateHalf())); }
+
+std::string LabelIndexPrefix(std::string_view label) {
+  return Cat("label/", EscapedLabel(label), "/");
+}
+std::string IdIndexPrefix(ByteView id) { return Cat("id/", ToHex(id), "/"); }
+
+std::vector<std::string> IndexPaths(const KeyRecord& record) {
+  std::vector<std::string> paths;
+  for (const auto* half : {&record.private_half, &record.public_half}) {
+    if (!*half) continue;
+    if (!(*half)->label.empty()) {
+      paths.push_back(LabelIndexPrefix((*half)->label) + Digits(record.handle));
+    }
+    if (!(*half)->id.empty()) paths.push_back(IdIndexPrefix((*half)->id) + Digits(record.handle));
+  }
+  std::ranges::sort(paths);
+  const auto twice = std::ranges::unique(paths);
+  paths.erase(twice.begin(), twice.end());
+  return paths;
+}
+
+std::optional<KeyHandle> HandleIn(std::string_view path) {
+  if (path.size() < kHandleDigits) return std::nullopt;
+  const auto handle = KeyHandle::Parse(Cat("0x", path.substr(path.size() - kHandleDigits)));
+  return handle ? std::optional(*handle) : std::nullopt;
+}
+
+Status SealPrivate(KeyRecord& record, const SecretBytes& dek, const PrivateMaterial& material) {
+  const SecretBytes plain = EncodePrivate(material);
+  HSMCORE_TRY(record.sealed,
+              vault::Seal(dek, plain.Read(SecretAccess{"seal a private key"}), Associated(record)));
+  return {};
+}
+
+Result<SecretBytes> OpenGrant(const KeyRecord& record, std::string_view user,
+                              const vault::Identity& identity) {
+  const Grant* grant = record.GrantFor(user);
+  if (grant == nullptr) {
+    return Fail(ErrorCode::kRoleForbids,
+                Cat("key ", record.handle.ToString(), " is not yours and not shared with you"));
+  }
+  auto dek = identity.OpenSealed(grant->sealed);
+  if (!dek) {
+    return Fail(ErrorCode::kKeyDamaged,
+                Cat("key ", record.handle.ToString(),
+                    ": your grant does not open; run 'hsmctl cluster sync'"));
+  }
+  return dek;
+}
+
+Result<PrivateMaterial> OpenPrivate(const KeyRecord& record, const SecretBytes& dek) {
+  auto plain = vault::Open(dek, record.sealed, Associated(record));
+  if (!plain) {
+    return Fail(ErrorCode::kKeyDamaged,
+                Cat("key ", record.handle.ToString(),
+                    " was changed in the store and does not open; run 'hsmctl cluster sync'"));
+  }
+  return DecodePrivate(*plain);
+}
+
+Bytes EncodeRecord(const KeyRecord& record, const vault::Identity& owner) {
+  const Bytes body = EncodeBody(record);
+  const Bytes grants = EncodeGrants(record.grants);
+  const Bytes message = SignedMessage(KeyPath(record.handle), body, record.sealed, grants);
+  return cbor::Encode({{"v", kVersion},
+                       {"body", cbor::Blob(body)},
+                       {"sealed", cbor::Blob(record.sealed)},
+                       {"grants", cbor::Blob(grants)},
+                       {"sig", cbor::Blob(owner.Sign(kSignContext, message))}});
+}
+
+bool DecodedKey::SignedBy(ByteView sign_key) const {
+  return vault::VerifySignature(sign_key, kSignContext, message, signature);
+}
+
+Result<DecodedKey> DecodeRecord(std::string_view path, ByteView bytes) {
+  auto decoded = Decode(path, bytes);
+  if (!decoded && decoded.error().code() == ErrorCode::kRecordDamaged) {
+    return Fail(ErrorCode::kKeyDamaged,
+                Cat(decoded.error().detail(), "; run 'hsmctl cluster sync'"));
+  }
+  return decoded;
+}
+
+}  // namespace hsmcore::keys

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef HSMCORE_KEYS_RECORD_H_
+#define HSMCORE_KEYS_RECORD_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hsmcore/attributes.h"
+#include "hsmcore/key.h"
+#include "hsmcore/types.h"
+#include "vault/identity.h"
+
+namespace hsmcore::keys {
+
+// The key's own sealing key, sealed to one user who may use the key.
+struct Grant {
+  std::string user;  // path
+  Bytes sealed;
+};
+
+// A key pair (or one half of one) as stored under KeyPath: one record, so that no half is ever
+// without the other after a crash. Format: docs/storage.md.
+//
+// The private part is sealed under a key of its own with the path and the body as associated data:
+// a record whose attributes, public part or place was changed does not open. The owner's signature
+// covers everything, so that the public part can be trusted without opening anything, and so that
+// somebody the key is shared with cannot rewrite it.
+struct KeyRecord {
+  KeyHandle handle;  // of the private half
+  std::uint64_t version = 1;
+  std::int64_t created = 0;
+  std::string owner;  // path
+  PublicMaterial public_part;
+  std::optional<ObjectAttributes> private_half;
+  std::optional<ObjectAttributes> public_half;
+
+  Bytes sealed;  // empty: no private half
+  std::vector<Grant> grants;
+
+  // What may be told about a half that is there.
+  KeyInfo Info(KeyClass klass) const;
+  const Grant* GrantFor(std::string_view user) const;
+};
+
+std::string KeyPath(KeyHandle handle);
+// The paths of the entries by which this record is found: one for each label and id.
+std::vector<std::string> IndexPaths(const KeyRecord& record);
+std::string LabelIndexPrefix(std::string_view label);
+std::string IdIndexPrefix(ByteView id);
+// The handle at the end of an index path or key path.
+std::optional<KeyHandle> HandleIn(std::string_view path);
+
+// Seals the private part under `dek`, for the record as it now is: any later change of the body
+// needs it again.
+Status SealPrivate(KeyRecord& record, const SecretBytes& dek, const PrivateMaterial& material);
+// The sealing key, by the grant of `user`. kKeyDamaged; kRoleForbids without a grant.
+Result<SecretBytes> OpenGrant(const KeyRecord& record, std::string_view user,
+                              const vault::Identity& identity);
+// kKeyDamaged: the record was changed after it was sealed.
+Result<PrivateMaterial> OpenPrivate(const KeyRecord& record, const SecretBytes& dek);
+
+Bytes EncodeRecord(const KeyRecord& record, const vault::Identity& owner);
+
+struct DecodedKey {
+  KeyRecord record;
+  Bytes message;  // what the owner signed
+  Bytes signature;
+  bool SignedBy(ByteView sign_key) const;
+};
+// Checks the form only. kKeyDamaged, kHomeNewer.
+Result<DecodedKey> DecodeRecord(std::string_view path, ByteView bytes);
+
+}  // namespace hsmcore::keys
+
+#endif  // HSMCORE_KEYS_RECORD_H_
