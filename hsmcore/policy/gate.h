@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef HSMCORE_POLICY_GATE_H_
+#define HSMCORE_POLICY_GATE_H_
+
+#include <optional>
+
+#include "hsmcore/credential.h"
+#include "hsmcore/key.h"
+
+// The one gate: may this be done, with this key, by this user? Every operation passes here before
+// anything else happens.
+namespace hsmcore::policy {
+
+// Management operations, by role (CloudHSM's permission table).
+enum class Operation : std::uint8_t {
+  kListUsers,
+  kCreateUser,
+  kUnlockUser,
+  kChangeOwnCredentials,
+  kManageKeys,      // make, import, delete, change persistent keys
+  kMakeSessionKey,  // a key that lives and dies in this process
+  kLoadPrivateKey,
+  kListAllKeys,  // of every owner, with attributes
+  kSetTrusted,
+};
+
+// `role` is nothing without a login. kRoleForbids, kLoginRequired.
+Status Allow(Operation operation, std::optional<Role> role);
+
+// The flags of the halves that are there. A public key that is not held in the HSM has neither.
+struct UsableKey {
+  KeyHandle handle;
+  std::optional<AttributeFlags> private_half;
+  std::optional<AttributeFlags> public_half;
+};
+
+// kAttributeForbids names the attribute; kPublicKeyOnly: the private half is not there.
+Status AllowUse(Key::Use use, const UsableKey& key);
+
+// kAttributeForbids, when `destroyable` is false.
+Status AllowDelete(const KeyInfo& info);
+
+}  // namespace hsmcore::policy
+
+#endif  // HSMCORE_POLICY_GATE_H_
