@@ -28,6 +28,7 @@ struct KeyQuery {
   // Any attribute by name and text, as in hsmctl's --filter attr.NAME=VALUE.
   std::vector<std::pair<Attribute, std::string>> attributes;
 
+  static KeyQuery ByHandle(KeyHandle handle);
   static KeyQuery FromUri(const KeyUri& uri);
   std::string ToString() const;  // for error texts
 };
@@ -100,6 +101,8 @@ class Session {
   virtual Result<std::vector<UserInfo>> ListUsers() = 0;
   // Admin only. kUserExists, kUserName, kPasswordPolicy.
   virtual Status CreateUser(std::string_view name, Role role, const SecretBytes& password) = 0;
+  // Admin only: forgets the wrong passwords that locked a user. kUserNotFound.
+  virtual Status UnlockUser(std::string_view name, Role role) = 0;
   // One's own password. Keys and machine credentials stay. kPasswordPolicy.
   virtual Status ChangePassword(const SecretBytes& new_password) = 0;
   // Makes a machine credential for oneself and returns it in the form user:secret. kept by nobody

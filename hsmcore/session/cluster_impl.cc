@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <ctime>
+#include <map>
+#include <mutex>
+#include <new>
+
+#include "base/fork_guard.h"
+#include "base/text.h"
+#include "cluster/core.h"
+#include "hsmcore/cluster.h"
+#include "session/genuine.h"
+#include "session/session_impl.h"
+#include "users/authentication.h"
+#include "vault/sealing.h"
+
+namespace hsmcore {
+namespace {
+
+using session::Login;
+using session::SessionImpl;
+
+class ClusterImpl;
+
+// The clusters that are open in this process. Never destroyed, and without memory of its own, so
+// that nothing of it is left to do when the module is unloaded.
+struct Registry {
+  ForkMutex mutex;
+  ClusterImpl* first = nullptr;
+};
+
+Registry& TheRegistry() {
+  alignas(Registry) static std::byte storage[sizeof(Registry)];
+  static auto* const registry = new (storage) Registry;
+  return *registry;
+}
+
+class ClusterImpl final : public Cluster {
+ public:
+  explicit ClusterImpl(std::shared_ptr<cluster::Core> core)
+      : core_(std::move(core)),
+        anonymous_(std::make_shared<SessionImpl>(core_, std::nullopt)),
+        tag_key_(vault::RandomSecret(vault::kSealKeyBytes)) {}
+  ~ClusterImpl() override;
+
+  const std::string& id() const override { return core_->file.id; }
+  const std::filesystem::path& home() const override { return core_->home; }
+  Result<std::shared_ptr<Session>> Login(const Credential& credential, Role role) override;
+  std::shared_ptr<Session> Anonymous() override { return anonymous_; }
+  Result<std::optional<std::string>> OnlyCryptoUser() override;
+  Result<ClusterDescription> Describe(bool verify) override;
+  Result<std::vector<std::string>> Sync() override;
+
+  // Joins the registry; its mutex is held.
+  static std::shared_ptr<ClusterImpl> Joined(const std::filesystem::path& home,
+                                             std::string_view id);
+  static void Join(const std::shared_ptr<ClusterImpl>& cluster);
+
+ private:
+  // A login that need not hash the same password again.
+  struct KnownLogin {
+    Bytes tag;
+    std::shared_ptr<Session> session;
+    std::uint64_t record_revision = 0;
+  };
+
+  Result<std::string> UserFor(const Credential& credential, Role role);
+  Result<std::uint64_t> RecordRevision(const std::string& path);
+
+  const std::shared_ptr<cluster::Core> core_;
+  const std::shared_ptr<Session> anonymous_;
+  const SecretBytes tag_key_;
+  std::map<std::string, KnownLogin> logins_;  // guarded by core_->mutex
+
+  ClusterImpl* next_ = nullptr;
+  std::weak_ptr<ClusterImpl> self_;
+};
+
+ClusterImpl::~ClusterImpl() {
+  Registry& registry = TheRegistry();
+  const std::lock_guard lock(registry.mutex);
+  ClusterImpl** link = &registry.first;
+  while (*link != nullptr && *link != this) link = &(*link)->next_;
+  if (*link != nullptr) *link = next_;
+}
+
+std::shared_ptr<ClusterImpl> ClusterImpl::Joined(const std::filesystem::path& home,
+                                                 std::string_view id) {
+  for (ClusterImpl* open = TheRegistry().first; open != nullptr; open = open->next_) {
+    if (open->home() == home && open->id() == id) {
+      if (auto cluster = open->self_.lock()) return cluster;
+    }
+  }
+  return nullptr;
+}
+
+void ClusterImpl::Join(const std::shared_ptr<ClusterImpl>& cluster) {
+  cluster->self_ = cluster;
+  cluster->next_ = TheRegistry().first;
+  TheRegistry().first = cluster.get();
+}
+
+Result<std::string> ClusterImpl::UserFor(const Credential& credential, Role role) {
+  if (!credential.user.empty()) return users::NormalisedName(credential.user);
+  HSMCORE_TRY(const auto names, users::NamesOf(*core_, role));
+  if (names.size() == 1) return names.front();
+  return Fail(ErrorCode::kLoginRequired,
+              Cat("the cluster has ", names.size(), " users with the role ", NameOf(role),
+                  "; say which: user= in the URI, HSM_PIN=user:password, or 'user' in the "
+                  "configuration"));
+}
+
+Result<std::uint64_t> ClusterImpl::RecordRevision(const std::string& path) {
+  HSMCORE_TRY(const auto entry, core_->engine->Get(path));
+  return entry ? entry->revision : 0;
+}
+
+Result<std::shared_ptr<Session>> ClusterImpl::Login(const Credential& credential, Role role) {
+  const std::lock_guard lock(core_->mutex);
+  HSMCORE_TRY(const std::string user, UserFor(credential, role));
+  const std::string path = users::UserPath(role, user);
+  const Bytes tag =
+      vault::KeyedTag(tag_key_, credential.secret.Read(SecretAccess{"recognise a login"}));
+  HSMCORE_TRY(const std::uint64_t revision, RecordRevision(path));
+  const auto known = logins_.find(path);
+  if (known != logins_.end() && known->second.record_revision == revision &&
+      vault::EqualConstantTime(known->second.tag, tag)) {
+    return known->second.session;
+  }
+  HSMCORE_TRY(vault::Identity identity, users::Authenticate(*core_, role, user, credential));
+  auto session =
+      std::make_shared<SessionImpl>(core_, session::Login{std::move(identity), user, role});
+  logins_[path] = {tag, session, revision};
+  return session;
+}
+
+Result<std::optional<std::string>> ClusterImpl::OnlyCryptoUser() {
+  const std::lock_guard lock(core_->mutex);
+  HSMCORE_TRY(const auto names, users::NamesOf(*core_, Role::kCryptoUser));
+  return names.size() == 1 ? std::optional(names.front()) : std::nullopt;
+}
+
+Result<ClusterDescription> ClusterImpl::Describe(bool verify) {
+  const std::lock_guard lock(core_->mutex);
+  return cluster::Describe(*core_, verify);
+}
+
+Result<std::vector<std::string>> ClusterImpl::Sync() {
+  const std::lock_guard lock(core_->mutex);
+  HSMCORE_TRY(const storage::Verifier genuine, session::GenuineEntries(*core_));
+  return core_->engine->Repair(&genuine);
+}
+
+Status Fill(const std::shared_ptr<cluster::Core>& core, const vault::Identity& admin,
+            const ClusterOptions& options) {
+  const cluster::Config config{core->file.id, options.type, options.mode, options.cost,
+                               std::time(nullptr)};
+  const std::lock_guard lock(core->mutex);
+  return users::CreateFirstAdmin(*core, admin, options.admin, options.admin_password, config);
+}
+
+Status MakeCluster(const ClusterOptions& options, cluster::ClusterFile& file) {
+  HSMCORE_TRY(const vault::Identity admin, vault::Identity::New({}));
+  file.root = admin.root();
+  HSMCORE_TRY(const auto core, cluster::OpenCore(options.home, file));
+  HSMCORE_CHECK(Fill(core, admin, options));
+  return cluster::Publish(options.home, file);
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Cluster>> Cluster::Create(const ClusterOptions& options) {
+  HSMCORE_CHECK(vault::CheckPassword(options.admin_password));
+  HSMCORE_TRY(cluster::ClusterFile file, cluster::Prepare(options));
+  if (Status made = MakeCluster(options, file); !made) {
+    cluster::Sweep(options.home, file);
+    return std::unexpected(made.error());
+  }
+  return Open(options.home);
+}
+
+Result<std::shared_ptr<Cluster>> Cluster::Open(const std::filesystem::path& home) {
+  std::error_code problem;
+  const std::filesystem::path canonical = std::filesystem::weakly_canonical(home, problem);
+  const std::filesystem::path& place = problem ? home : canonical;
+  const std::lock_guard lock(TheRegistry().mutex);
+  HSMCORE_TRY(cluster::ClusterFile file, cluster::ReadClusterFile(place));
+  if (auto open = ClusterImpl::Joined(place, file.id)) return open;
+  HSMCORE_TRY(auto core, cluster::OpenCore(place, std::move(file)));
+  {
+    // A damaged or newer store is reported here, not at the first key.
+    const std::lock_guard use(core->mutex);
+    HSMCORE_CHECK(cluster::ReadConfig(*core));
+  }
+  auto opened = std::make_shared<ClusterImpl>(std::move(core));
+  ClusterImpl::Join(opened);
+  return opened;
+}
+
+}  // namespace hsmcore

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "session/held_key.h"
+
+#include <mutex>
+
+#include "base/text.h"
+#include "hsmcore/key_reference.h"
+#include "keys/key_store.h"
+
+namespace hsmcore::session {
+namespace {
+
+std::uint32_t FlagBits(const std::optional<KeyInfo>& info) {
+  return info ? info->attributes.flags.bits() : 0;
+}
+
+std::optional<AttributeFlags> Flags(bool there, const std::atomic<std::uint32_t>& bits) {
+  if (!there) return std::nullopt;
+  return AttributeFlags::FromBits(bits.load(std::memory_order_relaxed));
+}
+
+}  // namespace
+
+HeldKey::HeldKey(Parts parts)
+    : parts_(std::move(parts)),
+      epoch_(parts_.epoch),
+      private_flags_(FlagBits(parts_.private_info)),
+      public_flags_(FlagBits(parts_.public_info)) {}
+
+const KeyInfo* HeldKey::private_info() const {
+  return parts_.private_info ? &*parts_.private_info : nullptr;
+}
+const KeyInfo* HeldKey::public_info() const {
+  return parts_.public_info ? &*parts_.public_info : nullptr;
+}
+
+KeyHandle HeldKey::handle() const {
+  if (parts_.private_info) return parts_.private_info->handle;
+  return parts_.public_info ? parts_.public_info->handle : KeyHandle();
+}
+
+Status HeldKey::CheckUse(Use use) const {
+  if (parts_.core != nullptr) {
+    const std::uint32_t epoch = parts_.core->generations->Epoch(keys::EpochSlot(handle()));
+    if (epoch != epoch_.load(std::memory_order_acquire)) HSMCORE_CHECK(LookAgain());
+  } else if (deleted_.load(std::memory_order_acquire)) {
+    return Fail(ErrorCode::kKeyGone, Cat("session key ", handle().ToString(), " was deleted"));
+  }
+  return policy::AllowUse(use, {handle(), Flags(parts_.private_info.has_value(), private_flags_),
+                                Flags(parts_.public_info.has_value(), public_flags_)});
+}
+
+// Somebody changed or deleted the key, here or in another process.
+Status HeldKey::LookAgain() const {
+  const std::lock_guard lock(parts_.core->mutex);
+  const std::uint32_t epoch = parts_.core->generations->Epoch(keys::EpochSlot(handle()));
+  const auto record = keys::Read(*parts_.core, handle(), users::Actor());
+  if (!record) {
+    return Fail(ErrorCode::kKeyGone,
+                Cat("key ", handle().ToString(), " was changed since it was loaded, and cannot be ",
+                    "read again (", record.error().Message(), "); restart the program"));
+  }
+  if (!*record || (parts_.private_info && !(*record)->private_half) ||
+      (parts_.public_info && !(*record)->public_half)) {
+    return Fail(ErrorCode::kKeyGone, Cat("key ", handle().ToString(), " was deleted"));
+  }
+  if (parts_.private_info) {
+    private_flags_.store((*record)->private_half->flags.bits(), std::memory_order_relaxed);
+  }
+  if (parts_.public_info) {
+    public_flags_.store((*record)->public_half->flags.bits(), std::memory_order_relaxed);
+  }
+  // An odd epoch is a commit under way: look again next time too.
+  if (epoch % 2 == 0) epoch_.store(epoch, std::memory_order_release);
+  return {};
+}
+
+Result<std::unique_ptr<SignatureStream>> HeldKey::NewSigner(const SignMechanism& mechanism) const {
+  HSMCORE_CHECK(CheckUse(Use::kSign));
+  return parts_.ready->NewSigner(parts_.ready, mechanism);
+}
+
+Result<std::unique_ptr<SignatureStream>> HeldKey::NewVerifier(
+    const SignMechanism& mechanism) const {
+  HSMCORE_CHECK(CheckUse(Use::kVerify));
+  return parts_.ready->NewVerifier(parts_.ready, mechanism);
+}
+
+Result<std::size_t> HeldKey::Sign(const SignMechanism& mechanism, ByteView tbs,
+                                  std::span<std::uint8_t> out) const {
+  HSMCORE_CHECK(CheckUse(Use::kSign));
+  return parts_.ready->Sign(mechanism, tbs, out);
+}
+
+Result<bool> HeldKey::Verify(const SignMechanism& mechanism, ByteView tbs,
+                             ByteView signature) const {
+  HSMCORE_CHECK(CheckUse(Use::kVerify));
+  return parts_.ready->Verify(mechanism, tbs, signature);
+}
+
+Result<std::size_t> HeldKey::VerifyRecover(const SignMechanism& mechanism, ByteView signature,
+                                           std::span<std::uint8_t> out) const {
+  HSMCORE_CHECK(CheckUse(Use::kVerify));
+  return parts_.ready->VerifyRecover(mechanism, signature, out);
+}
+
+Result<std::size_t> HeldKey::Encrypt(const CipherMechanism& mechanism, ByteView plain,
+                                     std::span<std::uint8_t> out) const {
+  HSMCORE_CHECK(CheckUse(Use::kEncrypt));
+  return parts_.ready->Encrypt(mechanism, plain, out);
+}
+
+Result<std::size_t> HeldKey::Decrypt(const CipherMechanism& mechanism, ByteView cipher,
+                                     std::span<std::uint8_t> out) const {
+  HSMCORE_CHECK(CheckUse(Use::kDecrypt));
+  return parts_.ready->Decrypt(mechanism, cipher, out);
+}
+
+Result<SecretBytes> HeldKey::Agree(const AgreeMechanism& mechanism,
+                                   const PublicMaterial& peer) const {
+  HSMCORE_CHECK(CheckUse(Use::kDerive));
+  return parts_.ready->Agree(mechanism, peer);
+}
+
+}  // namespace hsmcore::session
+
+namespace hsmcore {
+
+Result<std::shared_ptr<const Key>> Key::FromPublic(PublicMaterial material) {
+  session::HeldKey::Parts parts;
+  HSMCORE_TRY(parts.ready, crypto::AsymmetricKey::FromPublic(material));
+  HSMCORE_TRY(parts.spki, EncodeSpki(material));
+  parts.public_part = std::move(material);
+  return std::make_shared<const session::HeldKey>(std::move(parts));
+}
+
+}  // namespace hsmcore

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef HSMCORE_SESSION_HELD_KEY_H_
+#define HSMCORE_SESSION_HELD_KEY_H_
+
+#include <atomic>
+#include <memory>
+#include <optional>
+
+#include "cluster/core.h"
+#include "crypto/asymmetric_key.h"
+#include "hsmcore/key.h"
+#include "policy/gate.h"
+
+namespace hsmcore::session {
+
+// A key with its gate. Each operation reads one word of shared memory to learn whether anybody
+// changed the key; only then it looks into the store.
+class HeldKey final : public Key {
+ public:
+  struct Parts {
+    std::shared_ptr<const crypto::AsymmetricKey> ready;
+    PublicMaterial public_part;
+    Bytes spki;
+    std::optional<KeyInfo> private_info;
+    std::optional<KeyInfo> public_info;
+    // Persistent keys: where to look whether the key still is what it was.
+    std::shared_ptr<cluster::Core> core;
+    std::uint64_t version = 0;
+    std::uint32_t epoch = 0;  // read before the record was
+    // Session keys: kept so that the key can be made persistent.
+    std::optional<PrivateMaterial> material;
+  };
+  explicit HeldKey(Parts parts);
+
+  bool has_private() const override { return parts_.private_info.has_value(); }
+  bool is_token() const override { return parts_.core != nullptr; }
+  bool is_held() const override { return parts_.private_info || parts_.public_info; }
+  const PublicMaterial& public_part() const override { return parts_.public_part; }
+  const KeyInfo* private_info() const override;
+  const KeyInfo* public_info() const override;
+  const Bytes& spki() const override { return parts_.spki; }
+  std::size_t max_signature_size() const override { return parts_.ready->max_signature_size(); }
+  unsigned security_bits() const override { return parts_.ready->security_bits(); }
+
+  Result<std::unique_ptr<SignatureStream>> NewSigner(const SignMechanism&) const override;
+  Result<std::unique_ptr<SignatureStream>> NewVerifier(const SignMechanism&) const override;
+  Result<std::size_t> Sign(const SignMechanism&, ByteView tbs,
+                           std::span<std::uint8_t> out) const override;
+  Result<bool> Verify(const SignMechanism&, ByteView tbs, ByteView signature) const override;
+  Result<std::size_t> VerifyRecover(const SignMechanism&, ByteView signature,
+                                    std::span<std::uint8_t> out) const override;
+  Result<std::size_t> Encrypt(const CipherMechanism&, ByteView plain,
+                              std::span<std::uint8_t> out) const override;
+  Result<std::size_t> Decrypt(const CipherMechanism&, ByteView cipher,
+                              std::span<std::uint8_t> out) const override;
+  Result<SecretBytes> Agree(const AgreeMechanism&, const PublicMaterial& peer) const override;
+  Status CheckUse(Use use) const override;
+
+  KeyHandle handle() const;  // the private half's where there is one
+  std::uint64_t version() const { return parts_.version; }
+  const std::optional<PrivateMaterial>& material() const { return parts_.material; }
+  // A session key that was deleted: no operation works any more.
+  void MarkDeleted() const { deleted_.store(true, std::memory_order_release); }
+
+ private:
+  Status LookAgain() const;
+
+  const Parts parts_;
+  // What the gate asks; changes when the store does.
+  mutable std::atomic<std::uint32_t> epoch_;
+  mutable std::atomic<std::uint32_t> private_flags_;
+  mutable std::atomic<std::uint32_t> public_flags_;
+  mutable std::atomic<bool> deleted_ = false;
+};
+
+}  // namespace hsmcore::session
+
+#endif  // HSMCORE_SESSION_HELD_KEY_H_

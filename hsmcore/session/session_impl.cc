@@ -1,0 +1,457 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "session/session_impl.h"
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+
+#include "base/text.h"
+#include "hsmcore/key_reference.h"
+#include "hsmcore/key_uri.h"
+#include "keys/attribute_rules.h"
+#include "keys/material.h"
+#include "session/key_query.h"
+#include "users/lockout.h"
+#include "vault/machine_secret.h"
+
+namespace hsmcore::session {
+namespace {
+
+// Ready keys that a session keeps at hand. Beyond that the one unused for longest is let go.
+constexpr std::size_t kCachedKeys = 256;
+constexpr std::size_t kMaxMachineCredentials = 16;
+
+KeyHandle NextSessionHandle() {
+  constexpr std::uint64_t kSessionBit = std::uint64_t{1} << 63;
+  static constinit std::atomic<std::uint64_t> next = 1;
+  return {kSessionBit | (2 * next.fetch_add(1, std::memory_order_relaxed))};
+}
+
+Error NoSuchKey(const KeyQuery& query, bool want_private, bool logged_in) {
+  std::string hint;
+  if (want_private && !logged_in) hint = "; without a login only public keys are seen";
+  return {ErrorCode::kKeyNotFound, Cat("no ", want_private ? "private" : "public", " key matches ",
+                                       query.ToString(), hint, "; see 'hsmctl key list'")};
+}
+
+Error Ambiguous(const KeyQuery& query, const std::vector<KeyInfo>& found) {
+  constexpr std::size_t kListed = 10;
+  std::string handles;
+  for (std::size_t i = 0; i < std::min(found.size(), kListed); ++i) {
+    handles += Cat(i == 0 ? "" : ", ", found[i].handle.ToString());
+  }
+  if (found.size() > kListed) handles += ", ...";
+  return {ErrorCode::kKeyAmbiguous, Cat(found.size(), " keys match ", query.ToString(), ": ",
+                                        handles, "; name one by handle=")};
+}
+
+Result<std::shared_ptr<const HeldKey>> MakeHeld(HeldKey::Parts parts,
+                                                const PrivateMaterial* material, bool check) {
+  if (material != nullptr) {
+    const KeyPairMaterial pair{parts.public_part, keys::CloneOf(*material)};
+    HSMCORE_TRY(parts.ready, crypto::AsymmetricKey::FromPair(pair, check));
+  } else {
+    HSMCORE_TRY(parts.ready, crypto::AsymmetricKey::FromPublic(parts.public_part));
+  }
+  HSMCORE_TRY(parts.spki, EncodeSpki(parts.public_part));
+  return std::make_shared<const HeldKey>(std::move(parts));
+}
+
+}  // namespace
+
+SessionImpl::SessionImpl(std::shared_ptr<cluster::Core> core, std::optional<Login> login)
+    : core_(std::move(core)),
+      login_(std::move(login)),
+      user_(login_ ? login_->user : std::string()) {}
+
+Status SessionImpl::Allow(policy::Operation operation) const {
+  return policy::Allow(operation, login_ ? std::optional(login_->role) : std::nullopt);
+}
+
+// ---- Finding ------------------------------------------------------------------------------------
+
+std::vector<KeyInfo> SessionImpl::Visible(const keys::KeyRecord& record) const {
+  std::vector<KeyInfo> halves;
+  if (record.private_half) {
+    const bool all = Allow(policy::Operation::kListAllKeys).has_value();
+    if (all || (login_ && record.GrantFor(login_->path()) != nullptr)) {
+      halves.push_back(record.Info(KeyClass::kPrivateKey));
+    }
+  }
+  if (record.public_half) halves.push_back(record.Info(KeyClass::kPublicKey));
+  return halves;
+}
+
+void SessionImpl::AddSessionKeys(const KeyQuery& query, std::vector<KeyInfo>& found) {
+  std::erase_if(session_keys_, [](const auto& entry) { return entry.second.expired(); });
+  for (const auto& [handle, weak] : session_keys_) {
+    const auto key = weak.lock();
+    if (!key) continue;
+    for (const KeyInfo* info : {key->private_info(), key->public_info()}) {
+      if (info != nullptr && Matches(query, *info)) found.push_back(*info);
+    }
+  }
+}
+
+Result<std::vector<KeyInfo>> SessionImpl::FindLocked(const KeyQuery& query) {
+  std::vector<KeyInfo> found;
+  const auto take = [&](const keys::KeyRecord& record) {
+    for (KeyInfo& info : Visible(record)) {
+      if (Matches(query, info)) found.push_back(std::move(info));
+    }
+  };
+  if (query.handle || query.label || query.id) {
+    HSMCORE_TRY(const auto handles, keys::Candidates(*core_, query));
+    const users::Actor me = Me();
+    for (const KeyHandle handle : handles) {
+      if (handle.IsSession()) continue;
+      HSMCORE_TRY(const auto record, keys::Read(*core_, handle, me));
+      if (record) take(*record);
+    }
+  } else {
+    HSMCORE_CHECK(keys::ForEach(*core_, take));
+  }
+  AddSessionKeys(query, found);
+  return found;
+}
+
+Result<std::vector<KeyInfo>> SessionImpl::Find(const KeyQuery& query) {
+  const std::lock_guard lock(core_->mutex);
+  return FindLocked(query);
+}
+
+// ---- Loading ------------------------------------------------------------------------------------
+
+KeyPtr SessionImpl::FromCache(const CacheKey& key, std::uint64_t version) {
+  const auto cached = cache_.find(key);
+  if (cached == cache_.end() || cached->second.key->version() != version) return nullptr;
+  cached->second.last_used = ++uses_;
+  return cached->second.key;
+}
+
+void SessionImpl::Remember(const CacheKey& key, const std::shared_ptr<const HeldKey>& held) {
+  if (cache_.size() >= kCachedKeys) {
+    cache_.erase(std::ranges::min_element(
+        cache_, {}, [](const auto& entry) { return entry.second.last_used; }));
+  }
+  cache_[key] = {held, ++uses_};
+}
+
+std::shared_ptr<const HeldKey> SessionImpl::SessionKey(KeyHandle handle) {
+  const auto entry = session_keys_.find(handle.PrivateHalf());
+  return entry == session_keys_.end() ? nullptr : entry->second.lock();
+}
+
+Result<KeyPtr> SessionImpl::LoadHandle(KeyHandle handle, bool want_private) {
+  if (handle.IsSession()) {
+    if (auto key = SessionKey(handle)) return key;
+  }
+  HeldKey::Parts parts;
+  parts.epoch = core_->generations->Epoch(keys::EpochSlot(handle));
+  const users::Actor me = Me();
+  HSMCORE_TRY(const auto record, keys::Read(*core_, handle, me));
+  if (!record) {
+    return std::unexpected(NoSuchKey(KeyQuery::ByHandle(handle), want_private, login_.has_value()));
+  }
+  const CacheKey cache_key{record->handle, want_private};
+  if (KeyPtr cached = FromCache(cache_key, record->version)) return cached;
+  std::optional<PrivateMaterial> material;
+  if (want_private) {
+    HSMCORE_TRY(const SecretBytes dek, keys::OpenGrant(*record, me.path, *me.identity));
+    HSMCORE_TRY(material, keys::OpenPrivate(*record, dek));
+    parts.private_info = record->Info(KeyClass::kPrivateKey);
+  }
+  if (record->public_half) parts.public_info = record->Info(KeyClass::kPublicKey);
+  parts.public_part = record->public_part;
+  parts.core = core_;
+  parts.version = record->version;
+  HSMCORE_TRY(const auto held, MakeHeld(std::move(parts), material ? &*material : nullptr, false));
+  Remember(cache_key, held);
+  return held;
+}
+
+Result<KeyPtr> SessionImpl::LoadLocked(const KeyQuery& query, bool want_private) {
+  KeyQuery wanted = query;
+  if (!wanted.klass) wanted.klass = want_private ? KeyClass::kPrivateKey : KeyClass::kPublicKey;
+  if (!want_private && wanted.handle) wanted.handle = wanted.handle->PublicHalf();
+
+  // The head names the newest commit: while it stands, an answer given before still is right.
+  const auto head = core_->generations->ReadHead();
+  if (head.busy || head.revision != lookups_revision_) {
+    lookups_.clear();
+    lookups_revision_ = head.busy ? 0 : head.revision;
+  }
+  const std::string question = Cat(want_private ? "private " : "public ", wanted.ToString());
+  if (const auto answer = lookups_.find(question); answer != lookups_.end()) {
+    const auto cached = cache_.find({answer->second, want_private});
+    if (cached != cache_.end()) {
+      cached->second.last_used = ++uses_;
+      return cached->second.key;
+    }
+  }
+  HSMCORE_TRY(const auto found, FindLocked(wanted));
+  if (found.empty()) return std::unexpected(NoSuchKey(wanted, want_private, login_.has_value()));
+  if (found.size() > 1) return std::unexpected(Ambiguous(wanted, found));
+  const KeyHandle handle = found.front().handle.PrivateHalf();
+  HSMCORE_TRY(KeyPtr key, LoadHandle(handle, want_private));
+  if (!handle.IsSession() && lookups_revision_ != 0) {
+    if (lookups_.size() >= 4 * kCachedKeys) lookups_.clear();
+    lookups_[question] = handle;
+  }
+  return key;
+}
+
+Result<KeyPtr> SessionImpl::Load(const KeyQuery& query, bool want_private) {
+  if (want_private) HSMCORE_CHECK(Allow(policy::Operation::kLoadPrivateKey));
+  const std::lock_guard lock(core_->mutex);
+  return LoadLocked(query, want_private);
+}
+
+// ---- Making -------------------------------------------------------------------------------------
+
+Result<KeyPtr> SessionImpl::MakeTokenKey(const KeyPairMaterial& material, const KeyTemplate& form) {
+  keys::KeyRecord record;
+  record.public_part = material.public_part;
+  record.private_half = form.private_half;
+  record.public_half = form.public_half;
+  const std::lock_guard lock(core_->mutex);
+  HSMCORE_TRY(record, keys::Add(*core_, Me(), std::move(record), &material.private_part));
+  return LoadHandle(record.handle, true);
+}
+
+Result<KeyPtr> SessionImpl::MakeSessionKey(const KeyPairMaterial& material,
+                                           const KeyTemplate& form) {
+  HeldKey::Parts parts;
+  parts.public_part = material.public_part;
+  parts.material = keys::CloneOf(material.private_part);
+  const KeyHandle handle = NextSessionHandle();
+  parts.private_info = {.handle = handle,
+                        .klass = KeyClass::kPrivateKey,
+                        .attributes = form.private_half,
+                        .public_part = material.public_part,
+                        .owner = user_,
+                        .shared_users = {},
+                        .created = 0,
+                        .pair = true};
+  parts.public_info = parts.private_info;
+  parts.public_info->handle = handle.PublicHalf();
+  parts.public_info->klass = KeyClass::kPublicKey;
+  parts.public_info->attributes = form.public_half;
+  HSMCORE_TRY(const auto held, MakeHeld(std::move(parts), &material.private_part, false));
+  const std::lock_guard lock(core_->mutex);
+  session_keys_[handle] = held;
+  return held;
+}
+
+Result<KeyPtr> SessionImpl::Make(const KeyPairMaterial& material, KeyTemplate form, bool local) {
+  HSMCORE_CHECK(CheckNames(form.private_half));
+  HSMCORE_CHECK(CheckNames(form.public_half));
+  const bool token = form.private_half.flags.Has(Attribute::kToken);
+  form.public_half.flags.Set(Attribute::kToken, token);
+  keys::FinishNew(form.private_half, local);
+  keys::FinishNew(form.public_half, local);
+  return token ? MakeTokenKey(material, form) : MakeSessionKey(material, form);
+}
+
+Result<KeyPtr> SessionImpl::Generate(const KeySpec& spec, const KeyTemplate& form) {
+  const bool token = form.private_half.flags.Has(Attribute::kToken);
+  HSMCORE_CHECK(Allow(token ? policy::Operation::kManageKeys : policy::Operation::kMakeSessionKey));
+  HSMCORE_TRY(const KeyPairMaterial material, crypto::GeneratePair(spec));
+  return Make(material, form, true);
+}
+
+Result<KeyPtr> SessionImpl::ImportPair(const KeyPairMaterial& material, const KeyTemplate& form) {
+  const bool token = form.private_half.flags.Has(Attribute::kToken);
+  HSMCORE_CHECK(Allow(token ? policy::Operation::kManageKeys : policy::Operation::kMakeSessionKey));
+  HSMCORE_CHECK(crypto::AsymmetricKey::FromPair(material, true));
+  return Make(material, form, false);
+}
+
+Result<KeyInfo> SessionImpl::ImportPublic(const PublicMaterial& material,
+                                          const ObjectAttributes& form) {
+  HSMCORE_CHECK(Allow(policy::Operation::kManageKeys));
+  HSMCORE_CHECK(CheckNames(form));
+  HSMCORE_CHECK(crypto::AsymmetricKey::FromPublic(material));
+  keys::KeyRecord record;
+  record.public_part = material;
+  record.public_half = form;
+  record.public_half->flags.Set(Attribute::kToken, true);
+  keys::FinishNew(*record.public_half, false);
+  const std::lock_guard lock(core_->mutex);
+  HSMCORE_TRY(record, keys::Add(*core_, Me(), std::move(record), nullptr));
+  return record.Info(KeyClass::kPublicKey);
+}
+
+// ---- Changing -----------------------------------------------------------------------------------
+
+Status SessionImpl::Delete(KeyHandle handle, bool whole_pair) {
+  if (handle.IsSession()) {
+    const std::lock_guard lock(core_->mutex);
+    const auto key = SessionKey(handle);
+    if (!key)
+      return std::unexpected(NoSuchKey(KeyQuery::ByHandle(handle), true, login_.has_value()));
+    key->MarkDeleted();
+    session_keys_.erase(handle.PrivateHalf());
+    return {};
+  }
+  HSMCORE_CHECK(Allow(policy::Operation::kManageKeys));
+  const std::lock_guard lock(core_->mutex);
+  HSMCORE_TRY([[maybe_unused]] const auto record,
+              keys::Rewrite(*core_, Me(), handle, [&](keys::KeyRecord& key) -> Status {
+                const bool public_too = whole_pair || handle.IsPublicHalf();
+                const bool private_too = whole_pair || !handle.IsPublicHalf();
+                if ((handle.IsPublicHalf() ? !key.public_half : !key.private_half) && !whole_pair) {
+                  return std::unexpected(
+                      NoSuchKey(KeyQuery::ByHandle(handle), !handle.IsPublicHalf(), true));
+                }
+                if (private_too && key.private_half) {
+                  HSMCORE_CHECK(policy::AllowDelete(key.Info(KeyClass::kPrivateKey)));
+                  key.private_half.reset();
+                }
+                if (public_too && key.public_half) {
+                  HSMCORE_CHECK(policy::AllowDelete(key.Info(KeyClass::kPublicKey)));
+                  key.public_half.reset();
+                }
+                return {};
+              }));
+  cache_.erase({handle.PrivateHalf(), true});
+  cache_.erase({handle.PrivateHalf(), false});
+  return {};
+}
+
+Result<KeyInfo> SessionImpl::KeepSessionKey(KeyHandle handle, std::string_view name,
+                                            std::string_view value) {
+  HSMCORE_CHECK(Allow(policy::Operation::kManageKeys));
+  std::shared_ptr<const HeldKey> key;
+  {
+    const std::lock_guard lock(core_->mutex);
+    key = SessionKey(handle);
+  }
+  if (!key) return std::unexpected(NoSuchKey(KeyQuery::ByHandle(handle), true, true));
+  KeyTemplate form{key->private_info()->attributes, key->public_info()->attributes};
+  if (name != RowOf(Attribute::kToken).name) {
+    return Fail(ErrorCode::kAttributeReadOnly,
+                "of a session key only 'token' can be changed, which makes it persistent");
+  }
+  HSMCORE_CHECK(keys::Change(form.private_half, login_->role, name, value));
+  form.public_half.flags.Set(Attribute::kToken, true);
+  const KeyPairMaterial material{key->public_part(), keys::CloneOf(*key->material())};
+  HSMCORE_TRY(const KeyPtr kept, MakeTokenKey(material, form));
+  return handle.IsPublicHalf() ? *kept->public_info() : *kept->private_info();
+}
+
+Result<KeyInfo> SessionImpl::SetAttribute(KeyHandle handle, std::string_view name,
+                                          std::string_view value) {
+  if (handle.IsSession()) return KeepSessionKey(handle, name, value);
+  if (name == RowOf(Attribute::kTrusted).name) HSMCORE_CHECK(Allow(policy::Operation::kSetTrusted));
+  HSMCORE_CHECK(Allow(policy::Operation::kManageKeys));
+  const KeyClass klass = handle.IsPublicHalf() ? KeyClass::kPublicKey : KeyClass::kPrivateKey;
+  const std::lock_guard lock(core_->mutex);
+  HSMCORE_TRY(const keys::KeyRecord record,
+              keys::Rewrite(*core_, Me(), handle, [&](keys::KeyRecord& key) -> Status {
+                auto& half = handle.IsPublicHalf() ? key.public_half : key.private_half;
+                if (!half) {
+                  return std::unexpected(
+                      NoSuchKey(KeyQuery::ByHandle(handle), !handle.IsPublicHalf(), true));
+                }
+                return keys::Change(*half, login_->role, name, value);
+              }));
+  return record.Info(klass);
+}
+
+Result<std::string> SessionImpl::ReferenceUri(const Key& key) {
+  const KeyInfo* info = key.private_info() != nullptr ? key.private_info() : key.public_info();
+  if (info == nullptr || !key.is_token()) {
+    return Fail(ErrorCode::kSessionKey,
+                "a session key ends with its process; make the key with a label, as in "
+                "'openssl genpkey -pkeyopt hsm-label:NAME', and it stays");
+  }
+  KeyUri uri;
+  uri.handle = info->handle;
+  uri.klass = info->klass;
+  return uri.ToString();
+}
+
+// ---- Users --------------------------------------------------------------------------------------
+
+Result<std::vector<UserInfo>> SessionImpl::ListUsers() {
+  HSMCORE_CHECK(Allow(policy::Operation::kListUsers));
+  const std::lock_guard lock(core_->mutex);
+  HSMCORE_TRY(const auto records, users::ListUsers(*core_));
+  std::vector<UserInfo> list;
+  for (const users::UserRecord& record : records) {
+    HSMCORE_TRY(const unsigned failed, users::FailedLogins(*core_->engine, record.path()));
+    list.push_back({record.name, record.role, failed > users::kMaxFailedLogins, failed,
+                    record.created, record.machines.size()});
+  }
+  return list;
+}
+
+Status SessionImpl::CreateUser(std::string_view name, Role role, const SecretBytes& password) {
+  HSMCORE_CHECK(Allow(policy::Operation::kCreateUser));
+  const std::lock_guard lock(core_->mutex);
+  return users::CreateUser(*core_, Me(), role, name, password);
+}
+
+Status SessionImpl::UnlockUser(std::string_view name, Role role) {
+  HSMCORE_CHECK(Allow(policy::Operation::kUnlockUser));
+  const std::lock_guard lock(core_->mutex);
+  HSMCORE_TRY(const std::string normalised, users::NormalisedName(name));
+  HSMCORE_TRY(const users::DecodedRecord user, users::GetUser(*core_, role, normalised));
+  return users::ClearFailedLogins(*core_->engine, user.record.path());
+}
+
+Status SessionImpl::ChangePassword(const SecretBytes& new_password) {
+  HSMCORE_CHECK(Allow(policy::Operation::kChangeOwnCredentials));
+  const std::lock_guard lock(core_->mutex);
+  HSMCORE_TRY(const cluster::Config config, cluster::ReadConfig(*core_));
+  const users::Actor me = Me();
+  HSMCORE_TRY(const auto password,
+              users::NewPassword(*me.identity, me.path, new_password, config.cost));
+  HSMCORE_CHECK(users::ChangeCredentials(*core_, me, [&](users::UserRecord& user) -> Status {
+    user.password = password;
+    return {};
+  }));
+  return users::ClearFailedLogins(*core_->engine, me.path);
+}
+
+Result<SecretBytes> SessionImpl::CreateMachineCredential() {
+  HSMCORE_CHECK(Allow(policy::Operation::kChangeOwnCredentials));
+  const vault::MachineSecret machine = vault::MachineSecret::New();
+  const std::lock_guard lock(core_->mutex);
+  const users::Actor me = Me();
+  HSMCORE_TRY(const Bytes sealed,
+              users::SealIdentity(*me.identity, machine.SealKey(), me.path, users::kMachineKind));
+  HSMCORE_CHECK(users::ChangeCredentials(*core_, me, [&](users::UserRecord& user) -> Status {
+    if (user.machines.size() >= kMaxMachineCredentials) {
+      return Fail(ErrorCode::kQuotaExceeded,
+                  Cat("'", user.name, "' has ", user.machines.size(),
+                      " machine credentials, which is the most; take them back with 'hsmctl user "
+                      "delete-machine-credentials'"));
+    }
+    user.machines.push_back({machine.id, sealed});
+    return {};
+  }));
+  const SecretBytes text = machine.ToText();
+  SecretBytes pin(user_.size() + 1 + text.size());
+  const auto out = pin.Write(SecretAccess{"hand a machine credential to its owner"});
+  std::ranges::copy(Cat(user_, ":"), out.begin());
+  std::ranges::copy(text.Read(SecretAccess{"hand a machine credential to its owner"}),
+                    out.subspan(user_.size() + 1).begin());
+  return pin;
+}
+
+Status SessionImpl::DeleteMachineCredentials() {
+  HSMCORE_CHECK(Allow(policy::Operation::kChangeOwnCredentials));
+  const std::lock_guard lock(core_->mutex);
+  return users::ChangeCredentials(*core_, Me(), [](users::UserRecord& user) -> Status {
+    if (!user.password) {
+      return Fail(ErrorCode::kPasswordPolicy,
+                  "there is no password besides; nothing could open the keys any more");
+    }
+    user.machines.clear();
+    return {};
+  });
+}
+
+}  // namespace hsmcore::session

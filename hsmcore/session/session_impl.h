@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef HSMCORE_SESSION_SESSION_IMPL_H_
+#define HSMCORE_SESSION_SESSION_IMPL_H_
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cluster/core.h"
+#include "hsmcore/session.h"
+#include "keys/key_store.h"
+#include "session/held_key.h"
+#include "users/directory.h"
+#include "vault/identity.h"
+
+namespace hsmcore::session {
+
+// Who a session acts for; nothing of it without a login.
+struct Login {
+  vault::Identity identity;
+  std::string user;
+  Role role = Role::kCryptoUser;
+
+  std::string path() const { return users::UserPath(role, user); }
+};
+
+class SessionImpl final : public Session {
+ public:
+  SessionImpl(std::shared_ptr<cluster::Core> core, std::optional<Login> login);
+
+  bool logged_in() const override { return login_.has_value(); }
+  const std::string& user() const override { return user_; }
+  Role role() const override { return login_ ? login_->role : Role::kCryptoUser; }
+
+  Result<std::vector<KeyInfo>> Find(const KeyQuery& query) override;
+  Result<KeyPtr> Load(const KeyQuery& query, bool want_private) override;
+  Result<KeyPtr> Generate(const KeySpec& spec, const KeyTemplate& form) override;
+  Result<KeyPtr> ImportPair(const KeyPairMaterial& material, const KeyTemplate& form) override;
+  Result<KeyInfo> ImportPublic(const PublicMaterial& material,
+                               const ObjectAttributes& form) override;
+  Status Delete(KeyHandle handle, bool whole_pair) override;
+  Result<KeyInfo> SetAttribute(KeyHandle handle, std::string_view name,
+                               std::string_view value) override;
+  Result<std::string> ReferenceUri(const Key& key) override;
+
+  Result<std::vector<UserInfo>> ListUsers() override;
+  Status CreateUser(std::string_view name, Role role, const SecretBytes& password) override;
+  Status UnlockUser(std::string_view name, Role role) override;
+  Status ChangePassword(const SecretBytes& new_password) override;
+  Result<SecretBytes> CreateMachineCredential() override;
+  Status DeleteMachineCredentials() override;
+
+ private:
+  struct Cached {
+    std::shared_ptr<const HeldKey> key;
+    std::uint64_t last_used = 0;
+  };
+  // A pair by its private half's handle, with or without the private part.
+  using CacheKey = std::pair<KeyHandle, bool>;
+
+  Status Allow(policy::Operation operation) const;
+  users::Actor Me() const {
+    return login_ ? users::Actor{&login_->identity, login_->path()} : users::Actor();
+  }
+
+  // The halves of a record that this session may see.
+  std::vector<KeyInfo> Visible(const keys::KeyRecord& record) const;
+  // These hold core_->mutex.
+  Result<std::vector<KeyInfo>> FindLocked(const KeyQuery& query);
+  void AddSessionKeys(const KeyQuery& query, std::vector<KeyInfo>& found);
+  Result<KeyPtr> LoadLocked(const KeyQuery& query, bool want_private);
+  Result<KeyPtr> LoadHandle(KeyHandle handle, bool want_private);
+  KeyPtr FromCache(const CacheKey& key, std::uint64_t version);
+  void Remember(const CacheKey& key, const std::shared_ptr<const HeldKey>& held);
+  std::shared_ptr<const HeldKey> SessionKey(KeyHandle handle);
+
+  Result<KeyPtr> MakeTokenKey(const KeyPairMaterial& material, const KeyTemplate& form);
+  Result<KeyPtr> MakeSessionKey(const KeyPairMaterial& material, const KeyTemplate& form);
+  Result<KeyPtr> Make(const KeyPairMaterial& material, KeyTemplate form, bool local);
+  Result<KeyInfo> KeepSessionKey(KeyHandle handle, std::string_view name, std::string_view value);
+
+  const std::shared_ptr<cluster::Core> core_;
+  const std::optional<Login> login_;
+  const std::string user_;
+  // Guarded by core_->mutex:
+  std::map<CacheKey, Cached> cache_;
+  std::map<std::string, KeyHandle> lookups_;  // answers that hold while the revision stays
+  std::uint64_t lookups_revision_ = 0;
+  std::uint64_t uses_ = 0;
+  std::map<KeyHandle, std::weak_ptr<const HeldKey>> session_keys_;
+};
+
+}  // namespace hsmcore::session
+
+#endif  // HSMCORE_SESSION_SESSION_IMPL_H_
