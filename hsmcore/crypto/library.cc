@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "crypto/library.h"
+
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+
+#include <cstddef>
+#include <mutex>
+#include <new>
+
+#include "base/fork_guard.h"
+#include "base/text.h"
+
+namespace hsmcore::crypto {
+namespace {
+
+// Behind RegistryMutex().
+constinit Library* g_library = nullptr;
+constinit std::size_t g_users = 0;
+
+// Never destroyed: the last user may let go while OPENSSL_cleanup() runs, after the destructors of
+// statics.
+ForkMutex& RegistryMutex() {
+  alignas(ForkMutex) static std::array<std::byte, sizeof(ForkMutex)> storage;
+  static auto* const mutex = new (storage.data()) ForkMutex;
+  return *mutex;
+}
+
+}  // namespace
+
+Result<LibraryPtr> Library::Acquire() {
+  const std::lock_guard lock(RegistryMutex());
+  if (g_library == nullptr) {
+    HSMCORE_TRY(g_library, Create());
+  }
+  LibraryPtr library(g_library, &Library::Release);
+  ++g_users;
+  return library;
+}
+
+Result<Library*> Library::Create() {
+  const ErrorMark errors;
+  OSSL_LIB_CTX* context = OSSL_LIB_CTX_new();
+  if (context == nullptr) {
+    return errors.Fail(ErrorCode::kCryptoFailure, "OpenSSL gives no library context");
+  }
+  OSSL_PROVIDER* provider = OSSL_PROVIDER_load(context, "default");
+  if (provider == nullptr) {
+    auto failure = errors.Fail(ErrorCode::kCryptoFailure, "OpenSSL's default provider");
+    OSSL_LIB_CTX_free(context);
+    return failure;
+  }
+  return new Library(context, provider);
+}
+
+// A context that another thread has used must outlive that thread, and nobody tells us when it
+// ends: then it stays here for the next user.
+void Library::Release(const Library* library) {
+  const std::lock_guard lock(RegistryMutex());
+  if (--g_users != 0 || !library->OnlyThisThreadUsedIt()) return;
+  g_library = nullptr;
+  delete library;
+}
+
+Library::~Library() {
+  const ErrorMark errors;
+  for (const std::atomic<EVP_MD*>& digest : digests_) EVP_MD_free(digest.load());
+  OSSL_PROVIDER_unload(provider_);
+  OSSL_LIB_CTX_free(context_);
+}
+
+bool Library::OnlyThisThreadUsedIt() const {
+  const pthread_t first = first_thread_.load();
+  return !several_threads_.load() && (first == pthread_t{} || first == pthread_self());
+}
+
+void Library::NoteThread() const {
+  const pthread_t self = pthread_self();
+  pthread_t first = first_thread_.load(std::memory_order_relaxed);
+  if (first == self) return;
+  if (first == pthread_t{} && first_thread_.compare_exchange_strong(first, self)) return;
+  // Read first: a store at each operation would send the cache line from core to core.
+  if (!several_threads_.load(std::memory_order_relaxed)) several_threads_.store(true);
+}
+
+Result<const EVP_MD*> Library::Fetch(Digest digest) const {
+  if (digest == Digest::kNone) return Fail(ErrorCode::kDigest, "a digest is needed here");
+  std::atomic<EVP_MD*>& slot = digests_[static_cast<std::size_t>(digest)];
+  if (EVP_MD* ready = slot.load(std::memory_order_acquire)) return ready;
+  const LibraryScope scope(*this);
+  EVP_MD* fetched = EVP_MD_fetch(context_, RowOf(digest).name, nullptr);
+  if (fetched == nullptr) return scope.Fail(ErrorCode::kDigest, RowOf(digest).name);
+  EVP_MD* winner = nullptr;
+  if (slot.compare_exchange_strong(winner, fetched, std::memory_order_acq_rel)) return fetched;
+  EVP_MD_free(fetched);
+  return winner;
+}
+
+ErrorMark::ErrorMark() : before_(ERR_peek_last_error()) { ERR_set_mark(); }
+ErrorMark::~ErrorMark() { ERR_pop_to_mark(); }
+
+std::string_view ErrorMark::Reason() const {
+  const unsigned long newest = ERR_peek_last_error();
+  const char* reason = newest == before_ ? nullptr : ERR_reason_error_string(newest);
+  return reason == nullptr ? std::string_view{} : reason;
+}
+
+std::unexpected<Error> ErrorMark::Fail(ErrorCode code, std::string_view what,
+                                       std::source_location where) const {
+  const std::string_view reason = Reason();
+  return hsmcore::Fail(code, reason.empty() ? std::string(what) : Cat(what, ": ", reason), where);
+}
+
+}  // namespace hsmcore::crypto
