@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <openssl/core_names.h>
+#include <openssl/params.h>
+
+#include <array>
+
+#include "base/text.h"
+#include "crypto/asymmetric_key.h"
+#include "crypto/key_material.h"
+#include "crypto/library.h"
+#include "crypto/spki.h"
+
+namespace hsmcore::crypto {
+namespace {
+
+Status CheckSpec(const KeySpec& spec) {
+  if (spec.pss && spec.type != KeyType::kRsaPss) {
+    return Fail(ErrorCode::kInvalidArgument, "PSS restrictions belong to keys of type rsa-pss");
+  }
+  if (spec.type != KeyType::kRsa && spec.type != KeyType::kRsaPss) return {};
+  if (spec.public_exponent < 65537 || spec.public_exponent % 2 == 0) {
+    return Fail(ErrorCode::kKeySize, "the RSA public exponent is odd and at least 65537");
+  }
+  if (spec.pss && (!IsPssRestrictionDigest(spec.pss->digest) ||
+                   !IsPssRestrictionDigest(spec.pss->mgf_digest))) {
+    return Fail(ErrorCode::kDigest, "RSA-PSS keys are restricted to SHA-1 or SHA-2 digests");
+  }
+  return CheckRsaPairSize(spec.modulus_bits);
+}
+
+Result<PkeyPtr> GenerateKey(const Library& library, const char* name, OSSL_PARAM* params) {
+  const LibraryScope scope(library);
+  const PkeyCtxPtr context(EVP_PKEY_CTX_new_from_name(library.context(), name, nullptr));
+  EVP_PKEY* key = nullptr;
+  if (context == nullptr || EVP_PKEY_keygen_init(context.get()) != 1 ||
+      EVP_PKEY_CTX_set_params(context.get(), params) != 1 ||
+      EVP_PKEY_generate(context.get(), &key) != 1) {
+    return scope.Fail(ErrorCode::kCryptoFailure, Cat("generating a key of type ", name));
+  }
+  return PkeyPtr(key);
+}
+
+Result<PkeyPtr> GenerateKey(const Library& library, const KeySpec& spec) {
+  if (spec.type == KeyType::kEc) {
+    std::string group = RowOf(spec.curve).name;
+    std::array params = {
+        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group.data(), 0),
+        OSSL_PARAM_construct_end()};
+    return GenerateKey(library, "EC", params.data());
+  }
+  if (spec.type == KeyType::kEd25519) {
+    std::array params = {OSSL_PARAM_construct_end()};
+    return GenerateKey(library, "ED25519", params.data());
+  }
+  std::size_t bits = spec.modulus_bits;
+  std::uint64_t exponent = spec.public_exponent;
+  std::array params = {OSSL_PARAM_construct_size_t(OSSL_PKEY_PARAM_RSA_BITS, &bits),
+                       OSSL_PARAM_construct_uint64(OSSL_PKEY_PARAM_RSA_E, &exponent),
+                       OSSL_PARAM_construct_end()};
+  return GenerateKey(library, "RSA", params.data());
+}
+
+}  // namespace
+
+Result<KeyPairMaterial> GeneratePair(const KeySpec& spec) {
+  HSMCORE_CHECK(CheckSpec(spec));
+  HSMCORE_TRY(const LibraryPtr library, Library::Acquire());
+  HSMCORE_TRY(const PkeyPtr key, GenerateKey(*library, spec));
+  return ReadPair(*library, key.get(), spec);
+}
+
+Result<Bytes> CheckValue(const PublicMaterial& material) {
+  constexpr std::size_t kCheckValueBytes = 3;
+  HSMCORE_TRY(const LibraryPtr library, Library::Acquire());
+  HSMCORE_TRY(const EVP_MD* sha1, library->Fetch(Digest::kSha1));
+  const LibraryScope scope(*library);
+  const Bytes bits = PublicKeyBits(material);
+  Bytes digest(RowOf(Digest::kSha1).size);
+  if (EVP_Digest(bits.data(), bits.size(), digest.data(), nullptr, sha1, nullptr) != 1) {
+    return scope.Fail(ErrorCode::kCryptoFailure, "SHA-1 for the check value");
+  }
+  digest.resize(kCheckValueBytes);
+  return digest;
+}
+
+}  // namespace hsmcore::crypto
