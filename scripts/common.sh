@@ -6,6 +6,9 @@ export LC_ALL=C.UTF-8
 unset CDPATH
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+# Debian's own Python is the one that has Debian's pytest.
+export PYTHON=/usr/bin/python3
+
 die() {
   printf '%s: %s\n' "$(basename "$0")" "$*" >&2
   exit 1

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""nginx and HAProxy from Debian with keys in the HSM: under load, across reloads and upgrades."""
+
+import pathlib
+
+import pytest
+
+from servers import IS_ROOT, Haproxy, Load, Nginx, bundle, curl
+from support import KINDS, secret_file
+
+KINDS_SERVED = ("rsa2048", "p256")
+
+
+@pytest.fixture
+def pki(keyed):
+    """A root in the HSM, and a server certificate for every key that is served."""
+    root = keyed.certificate("hsm:p384", "root", extensions="root_ca_ext")
+    for kind in (*KINDS_SERVED, "ed25519"):
+        keyed.certificate(f"hsm:{kind}", f"server-{kind}", issuer=(root, "hsm:p384"),
+                          digest=KINDS[kind].digest)
+    return root
+
+
+@pytest.fixture
+def pin_source(keyed):
+    """The password in a file that the configuration names, so that it is nowhere in an environment."""
+    source = secret_file(keyed.work, "pin", "app:apppass123")
+    keyed.write_conf(lambda text: text.replace("# pin-source = file:/etc/hsm/app.pin",
+                                               f"pin-source = {source}"))
+
+
+@pytest.fixture
+def servers():
+    started = []
+    yield started
+    for server in reversed(started):
+        server.stop()
+
+
+def pairs(keyed, *kinds):
+    return [(keyed.work / f"server-{kind}.pem", keyed.work / f"{kind}.ref.pem") for kind in kinds]
+
+
+def haproxy_bundle(keyed, kind):
+    return bundle(keyed, f"bundle-{kind}.pem", f"server-{kind}.pem", f"{kind}.ref.pem")
+
+
+def load_while(server, port, seconds, log, action, servers):
+    """Puts load on the server, does `action` again and again meanwhile, and wants no failure."""
+    load = Load(port, seconds, log)
+    servers.append(load)
+    actions = 0
+    while load.running():
+        action()
+        actions += 1
+    assert load.finish() > 50
+    assert server.complaints() == []
+    return actions
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("kind", [*KINDS_SERVED, "ed25519"])
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_nginx_serves(keyed, pki, pin_source, servers, kind, version):
+    server = Nginx(keyed, pairs(keyed, kind), protocol=f"TLSv{version}")
+    servers.append(server.start())
+    for _ in range(4):
+        assert curl(keyed, server.port, pki).text == "from nginx\n"
+    assert server.complaints() == []
+
+
+@pytest.mark.parametrize("kind", [*KINDS_SERVED, "ed25519"])
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_haproxy_serves(keyed, pki, pin_source, servers, kind, version):
+    server = Haproxy(keyed, haproxy_bundle(keyed, kind),
+                     versions=f"ssl-min-ver TLSv{version} ssl-max-ver TLSv{version}")
+    servers.append(server.start())
+    for _ in range(4):
+        assert curl(keyed, server.port, pki).text == "from haproxy\n"
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_nginx_reloads_under_load(keyed, pki, pin_source, servers, tmp_path, quick, version):
+    server = Nginx(keyed, pairs(keyed, *KINDS_SERVED), protocol=f"TLSv{version}").start()
+    servers.append(server)
+    reloads = load_while(server, server.port, 3 if quick else 8, tmp_path / "wrk", server.reload,
+                         servers)
+    assert reloads >= 2
+    assert curl(keyed, server.port, pki).text == "from nginx\n"
+
+
+@pytest.mark.parametrize("kind", KINDS_SERVED)
+def test_nginx_binary_upgrade_under_load(keyed, pki, pin_source, servers, tmp_path, quick, kind):
+    # The new binary gets only what the configuration hands on.
+    server = Nginx(keyed, pairs(keyed, kind), top="env OPENSSL_CONF;").start()
+    servers.append(server)
+    upgrades = load_while(server, server.port, 3 if quick else 8, tmp_path / "wrk", server.upgrade,
+                          servers)
+    assert upgrades >= 1
+    assert curl(keyed, server.port, pki).text == "from nginx\n"
+
+
+@pytest.mark.parametrize("kind", KINDS_SERVED)
+def test_haproxy_reloads_under_load(keyed, pki, pin_source, servers, tmp_path, quick, kind):
+    server = Haproxy(keyed, haproxy_bundle(keyed, kind)).start()
+    servers.append(server)
+    reloads = load_while(server, server.port, 3 if quick else 8, tmp_path / "wrk", server.reload,
+                         servers)
+    assert reloads >= 2
+    assert curl(keyed, server.port, pki).text == "from haproxy\n"
+
+
+def test_nginx_workers_need_neither_home_nor_environment(keyed, pki, servers):
+    """The password is in the master's environment alone, and the home goes away after the start."""
+    server = Nginx(keyed, pairs(keyed, "rsa2048"), pin="app:apppass123").start()
+    servers.append(server)
+    for worker in server.workers():
+        environment = pathlib.Path(f"/proc/{worker}/environ")
+        if IS_ROOT:
+            assert pathlib.Path(f"/proc/{worker}").stat().st_uid != 0
+        assert environment.exists()
+    keyed.path.rename(keyed.path.with_name("away"))
+    for _ in range(8):
+        assert curl(keyed, server.port, pki).text == "from nginx\n"
+    keyed.path.with_name("away").rename(keyed.path)
+    server.reload()
+    assert curl(keyed, server.port, pki).text == "from nginx\n"
+    assert server.complaints() == []
+
+
+def test_nginx_password_file(keyed, pki, servers):
+    passwords = keyed.work / "passwords"
+    passwords.write_text("apppass123\n")
+    server = Nginx(keyed, pairs(keyed, "p256"), server=f"ssl_password_file {passwords};").start()
+    servers.append(server)
+    assert curl(keyed, server.port, pki).text == "from nginx\n"
+
+
+def test_nginx_says_what_is_wrong(keyed, pki):
+    server = Nginx(keyed, pairs(keyed, "p256"), pin="app:not-the-password")
+    refused = server.nginx("-t", expect=None)
+    assert refused.code != 0
+    assert "wrong password" in refused.err
+    keyed.path.rename(keyed.path.with_name("away"))
+    refused = server.nginx("-t", expect=None)
+    assert "no HSM cluster at this home" in refused.err
+
+
+def test_haproxy_says_that_the_key_cannot_be_read(keyed, pki):
+    server = Haproxy(keyed, haproxy_bundle(keyed, "p256"), pin="app:not-the-password")
+    refused = server.check(expect=None)
+    assert refused.code != 0
+
+
+def test_nginx_without_the_key_in_the_hsm(keyed, pki, pin_source, servers):
+    """A key that is deleted while it is served is gone at once."""
+    server = Nginx(keyed, pairs(keyed, "p256")).start()
+    servers.append(server)
+    assert curl(keyed, server.port, pki).text == "from nginx\n"
+    keyed.cli("key", "delete", "--filter", "attr.label=p256", "--filter",
+              "attr.class=private-key")
+    assert curl(keyed, server.port, pki, expect=None).code != 0
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+@pytest.mark.parametrize("kind", ["rsa2048", "p256", "ed25519"])
+def test_curl_with_a_client_key_in_the_hsm(keyed, pki, pin_source, servers, kind, version):
+    server = Nginx(keyed, pairs(keyed, "rsa2048"), protocol=f"TLSv{version}",
+                   server=f"ssl_verify_client on; ssl_client_certificate {pki};").start()
+    servers.append(server)
+    client = keyed.certificate(f"hsm:{kind}", "client", issuer=(pki, "hsm:p384"),
+                               extensions="client_ext", digest=KINDS[kind].digest)
+    answer = curl(keyed, server.port, pki, "--cert", client, "--key",
+                  keyed.work / f"{kind}.ref.pem", env=keyed.environment())
+    assert answer.text == "from nginx\n"
+    # The password as curl's own option.
+    prompted = keyed.environment(pin=None)
+    answer = curl(keyed, server.port, pki, "--cert", client, "--key",
+                  keyed.work / f"{kind}.ref.pem", "--pass", "apppass123", env=prompted)
+    assert answer.text == "from nginx\n"
+    assert "400" in curl(keyed, server.port, pki).text
