@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "command.h"
+#include "files.h"
 #include "hsmcore/cluster.h"
 #include "password.h"
 
@@ -82,7 +82,8 @@ Result<ClusterOptions> ToClusterOptions(const Context& context, const CreateOpti
   ClusterOptions options;
   options.home = context.Home();
   for (const std::string& path : given.hsm_paths) {
-    options.hsm_paths.push_back(std::filesystem::absolute(path));
+    if (path.empty()) return Fail(ErrorCode::kInvalidArgument, "--hsm-path has no directory");
+    options.hsm_paths.push_back(AbsolutePath(path));
   }
   if (!options.hsm_paths.empty()) options.hsms = static_cast<unsigned>(options.hsm_paths.size());
   if (given.hsms) options.hsms = *given.hsms;

@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <cctype>
-#include <filesystem>
 #include <string_view>
 #include <utility>
 
+#include "files.h"
 #include "hsmcore/settings.h"
 #include "password.h"
 
@@ -73,7 +73,7 @@ Result<Role> RoleOfUser(Cluster& cluster, const std::string& user) {
 std::string AbsoluteSource(const std::string& source) {
   constexpr std::string_view kScheme = "file:";
   const std::string path = source.starts_with(kScheme) ? source.substr(kScheme.size()) : source;
-  return std::string(kScheme) + std::filesystem::absolute(path).string();
+  return std::string(kScheme) + AbsolutePath(path).string();
 }
 
 bool SameUser(std::string_view a, std::string_view b) {
@@ -82,7 +82,7 @@ bool SameUser(std::string_view a, std::string_view b) {
 }
 
 std::filesystem::path Context::Home() const {
-  return options_.home.empty() ? hsmcore::DefaultHome() : std::filesystem::absolute(options_.home);
+  return options_.home.empty() ? hsmcore::DefaultHome() : AbsolutePath(options_.home);
 }
 
 Result<ClusterPtr> Context::OpenCluster() const { return Cluster::Open(Home()); }

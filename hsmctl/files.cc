@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <system_error>
 #include <utility>
 
 namespace hsmctl {
@@ -58,6 +59,12 @@ ssize_t ReadSome(int fd, std::span<std::uint8_t> out) {
 }
 
 }  // namespace
+
+std::filesystem::path AbsolutePath(const std::filesystem::path& path) {
+  std::error_code error;
+  std::filesystem::path absolute = std::filesystem::absolute(path, error);
+  return error ? path : absolute;
+}
 
 Result<NewFile> NewFile::Create(const std::filesystem::path& path, IfExists if_exists,
                                 std::size_t size) {

@@ -10,6 +10,9 @@
 
 namespace hsmctl {
 
+// The path from the root; as it is when that cannot be told (no path, no working directory).
+std::filesystem::path AbsolutePath(const std::filesystem::path& path);
+
 // A file that appears under its name whole and on disk, or not at all. Mode 0600. Errors:
 // kFileAccess.
 class NewFile {
