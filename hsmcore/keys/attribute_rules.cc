@@ -119,7 +119,7 @@ std::string AttributeText(const KeyInfo& info, Attribute attribute) {
     case Attribute::kLabel:
       return info.attributes.label;
     case Attribute::kId:
-      return "0x" + ToHex(info.attributes.id);
+      return info.attributes.id.empty() ? std::string() : "0x" + ToHex(info.attributes.id);
     case Attribute::kCheckValue: {
       const auto value = crypto::CheckValue(info.public_part);
       return value ? "0x" + ToHex(*value) : std::string();
