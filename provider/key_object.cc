@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "key_object.h"
+
+#include <openssl/core_dispatch.h>
+#include <openssl/core_names.h>
+#include <openssl/core_object.h>
+#include <openssl/params.h>
+#include <unistd.h>
+
+#include <array>
+#include <utility>
+
+#include "guard.h"
+
+namespace provider {
+
+using hsmcore::KeyPtr;
+
+const char* AlgorithmName(hsmcore::KeyType type) {
+  static constexpr std::array<const char*, 4> kNames = {"RSA", "RSA-PSS", "EC", "ED25519"};
+  return kNames[static_cast<std::size_t>(type)];
+}
+
+std::unique_ptr<KeyObject> KeyObject::Of(const ProviderContext& provider, KeyPtr key,
+                                         std::shared_ptr<hsmcore::Session> session) {
+  auto object = std::make_unique<KeyObject>(provider, key->type());
+  object->SetKey(std::move(key), std::move(session));
+  return object;
+}
+
+KeyObject::~KeyObject() {
+  if (!unused_.load(std::memory_order_relaxed) || maker_ != getpid()) return;
+  Guard(core(),
+        [this] { return session_->Delete(key_->private_info()->handle, /*whole_pair=*/true); });
+}
+
+Result<KeyPtr> KeyObject::Use() const {
+  if (key_ == nullptr) return Fail(ErrorCode::kOperationState, "the key object holds no key yet");
+  MarkUsed();
+  return key_;
+}
+
+void KeyObject::DeleteUnlessUsed() {
+  maker_ = getpid();
+  unused_.store(true, std::memory_order_relaxed);
+}
+
+void KeyObject::SetKey(KeyPtr key, std::shared_ptr<hsmcore::Session> session) {
+  key_ = std::move(key);
+  session_ = std::move(session);
+  if (const auto* ec = std::get_if<hsmcore::EcPublic>(&key_->public_part())) curve_ = ec->curve;
+}
+
+Result<std::string> KeyObject::ReferenceUri() const {
+  if (!has_private() || session_ == nullptr) {
+    return Fail(ErrorCode::kPublicKeyOnly, "only a private key in the HSM has a reference");
+  }
+  if (!key_->is_token()) {
+    return Fail(ErrorCode::kSessionKey,
+                "the key ends with this process and cannot be referred to from a file; generate it "
+                "with -pkeyopt hsm-label:NAME to keep it");
+  }
+  return session_->ReferenceUri(*key_);
+}
+
+Result<std::unique_ptr<KeyObject>> KeyObject::Copy(int selection) const {
+  MarkUsed();
+  auto copy = std::make_unique<KeyObject>(provider_, type_);
+  if ((selection & OSSL_KEYMGMT_SELECT_ALL_PARAMETERS) != 0) copy->curve_ = curve_;
+  if (key_ == nullptr || (selection & OSSL_KEYMGMT_SELECT_KEYPAIR) == 0) return copy;
+  if ((selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0 || !key_->has_private()) {
+    copy->SetKey(key_, session_);
+  } else {
+    HSMCORE_TRY(KeyPtr public_key, hsmcore::Key::FromPublic(key_->public_part()));
+    copy->SetKey(std::move(public_key), nullptr);
+  }
+  return copy;
+}
+
+Result<bool> HandOver(std::unique_ptr<KeyObject> object, OSSL_CALLBACK* callback, void* argument) {
+  std::string type = AlgorithmName(object->type());
+  int object_type = OSSL_OBJECT_PKEY;
+  KeyObject* slot = object.get();
+  const std::array<OSSL_PARAM, 4> params = {
+      OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &object_type),
+      OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_TYPE, type.data(), 0),
+      OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_REFERENCE, static_cast<void*>(&slot),
+                                        sizeof(slot)),
+      OSSL_PARAM_construct_end()};
+  const bool wanted = callback(params.data(), argument) == 1;
+  if (slot == nullptr) static_cast<void>(object.release());
+  return wanted;
+}
+
+}  // namespace provider

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <openssl/bn.h>
+#include <openssl/core_dispatch.h>
+#include <openssl/core_names.h>
+#include <openssl/ec.h>
+#include <openssl/objects.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "hsmcore/key_reference.h"
+#include "keymgmt.h"
+#include "params.h"
+
+namespace provider {
+namespace {
+
+using hsmcore::Attribute;
+using hsmcore::Curve;
+using hsmcore::KeyPairMaterial;
+using hsmcore::KeyType;
+using hsmcore::PublicMaterial;
+using hsmcore::SecretAccess;
+using hsmcore::SecretBytes;
+
+// What has been found in the parameters so far.
+struct Parts {
+  hsmcore::RsaPublic rsa;
+  hsmcore::RsaPrivate rsa_private;
+  std::optional<Curve> curve;
+  Bytes public_key;         // EC point, Ed25519 key
+  SecretBytes private_key;  // EC scalar, Ed25519 seed
+};
+
+using Row = ParamRow<Parts>;
+
+struct ClearFree {
+  void operator()(BIGNUM* number) const { BN_clear_free(number); }
+  void operator()(EC_GROUP* group) const { EC_GROUP_free(group); }
+  void operator()(EC_POINT* point) const { EC_POINT_free(point); }
+};
+template <class T>
+using Ptr = std::unique_ptr<T, ClearFree>;
+
+std::unexpected<Error> BadKey(const char* detail) { return Fail(ErrorCode::kKeyImport, detail); }
+
+// `size` 0: as long as the number is.
+Result<SecretBytes> GetSecretInteger(const OSSL_PARAM& param, std::size_t size) {
+  BIGNUM* raw = nullptr;
+  const int ok = OSSL_PARAM_get_BN(&param, &raw);
+  const Ptr<BIGNUM> number(raw);
+  if (ok != 1) return BadKey("a private number cannot be read");
+  SecretBytes bytes(std::max(size, static_cast<std::size_t>(BN_num_bytes(number.get()))));
+  const auto out = bytes.Write(SecretAccess{"import a private key"});
+  if (BN_bn2binpad(number.get(), out.data(), static_cast<int>(out.size())) < 0) {
+    return BadKey("a private number cannot be read");
+  }
+  return bytes;
+}
+
+// ---- RSA ----
+
+Status SetModulus(Parts& parts, const OSSL_PARAM& param) {
+  HSMCORE_TRY(parts.rsa.modulus, GetInteger(param));
+  return {};
+}
+Status SetExponent(Parts& parts, const OSSL_PARAM& param) {
+  HSMCORE_TRY(parts.rsa.exponent, GetInteger(param));
+  return {};
+}
+template <SecretBytes hsmcore::RsaPrivate::* kMember>
+Status SetRsaSecret(Parts& parts, const OSSL_PARAM& param) {
+  HSMCORE_TRY(parts.rsa_private.*kMember, GetSecretInteger(param, 0));
+  return {};
+}
+
+// Any of these makes the key a restricted one; the others then have RFC 8017's defaults.
+hsmcore::PssRestrictions& Restrictions(Parts& parts) {
+  return parts.rsa.pss ? *parts.rsa.pss : parts.rsa.pss.emplace();
+}
+Status SetPssDigest(Parts& parts, const OSSL_PARAM& param) {
+  HSMCORE_TRY(Restrictions(parts).digest, GetDigest(param));
+  return {};
+}
+Status SetPssMgfDigest(Parts& parts, const OSSL_PARAM& param) {
+  HSMCORE_TRY(Restrictions(parts).mgf_digest, GetDigest(param));
+  return {};
+}
+Status SetPssSaltLength(Parts& parts, const OSSL_PARAM& param) {
+  HSMCORE_TRY(Restrictions(parts).min_salt_length, GetInt(param));
+  return {};
+}
+
+constexpr auto kRsaRows = std::to_array<Row>({
+    {OSSL_PKEY_PARAM_RSA_N, OSSL_PARAM_UNSIGNED_INTEGER, SetModulus, nullptr},
+    {OSSL_PKEY_PARAM_RSA_E, OSSL_PARAM_UNSIGNED_INTEGER, SetExponent, nullptr},
+    {OSSL_PKEY_PARAM_RSA_D, OSSL_PARAM_UNSIGNED_INTEGER, SetRsaSecret<&hsmcore::RsaPrivate::d>,
+     nullptr},
+    {OSSL_PKEY_PARAM_RSA_FACTOR1, OSSL_PARAM_UNSIGNED_INTEGER,
+     SetRsaSecret<&hsmcore::RsaPrivate::p>, nullptr},
+    {OSSL_PKEY_PARAM_RSA_FACTOR2, OSSL_PARAM_UNSIGNED_INTEGER,
+     SetRsaSecret<&hsmcore::RsaPrivate::q>, nullptr},
+    {OSSL_PKEY_PARAM_RSA_EXPONENT1, OSSL_PARAM_UNSIGNED_INTEGER,
+     SetRsaSecret<&hsmcore::RsaPrivate::dp>, nullptr},
+    {OSSL_PKEY_PARAM_RSA_EXPONENT2, OSSL_PARAM_UNSIGNED_INTEGER,
+     SetRsaSecret<&hsmcore::RsaPrivate::dq>, nullptr},
+    {OSSL_PKEY_PARAM_RSA_COEFFICIENT1, OSSL_PARAM_UNSIGNED_INTEGER,
+     SetRsaSecret<&hsmcore::RsaPrivate::qinv>, nullptr},
+});
+constexpr auto kPssRows = std::to_array<Row>({
+    {OSSL_PKEY_PARAM_RSA_DIGEST, OSSL_PARAM_UTF8_STRING, SetPssDigest, nullptr},
+    {OSSL_PKEY_PARAM_RSA_MGF1_DIGEST, OSSL_PARAM_UTF8_STRING, SetPssMgfDigest, nullptr},
+    {OSSL_PKEY_PARAM_RSA_PSS_SALTLEN, OSSL_PARAM_INTEGER, SetPssSaltLength, nullptr},
+});
+
+// ---- EC and ED25519 ----
+
+Status SetCurve(Parts& parts, const OSSL_PARAM& param) {
+  HSMCORE_TRY(parts.curve, GetCurve(param));
+  return {};
+}
+Status SetPublic(Parts& parts, const OSSL_PARAM& param) {
+  HSMCORE_TRY(const ByteView octets, GetOctets(param));
+  parts.public_key.assign(octets.begin(), octets.end());
+  return {};
+}
+Status SetScalar(Parts& parts, const OSSL_PARAM& param) {
+  if (!parts.curve) return BadKey("an EC key needs the name of its curve");
+  HSMCORE_TRY(parts.private_key, GetSecretInteger(param, RowOf(*parts.curve).field_bytes));
+  return {};
+}
+Status SetSeed(Parts& parts, const OSSL_PARAM& param) {
+  HSMCORE_TRY(const ByteView octets, GetOctets(param));
+  parts.private_key = SecretBytes::CopyOf(octets);
+  return {};
+}
+
+constexpr auto kEcRows = std::to_array<Row>({
+    {OSSL_PKEY_PARAM_GROUP_NAME, OSSL_PARAM_UTF8_STRING, SetCurve, nullptr},
+    {OSSL_PKEY_PARAM_PUB_KEY, OSSL_PARAM_OCTET_STRING, SetPublic, nullptr},
+    {OSSL_PKEY_PARAM_PRIV_KEY, OSSL_PARAM_UNSIGNED_INTEGER, SetScalar, nullptr},
+});
+constexpr auto kEd25519Rows = std::to_array<Row>({
+    {OSSL_PKEY_PARAM_PUB_KEY, OSSL_PARAM_OCTET_STRING, SetPublic, nullptr},
+    {OSSL_PKEY_PARAM_PRIV_KEY, OSSL_PARAM_OCTET_STRING, SetSeed, nullptr},
+});
+
+constexpr auto kRsaPssRows = Join(kRsaRows, kPssRows);
+constexpr auto kRsaTypes = Settable(kRsaRows);
+constexpr auto kRsaPssTypes = Settable(kRsaPssRows);
+constexpr auto kEcTypes = Settable(kEcRows);
+constexpr auto kEd25519Types = Settable(kEd25519Rows);
+
+struct TypeRows {
+  std::span<const Row> rows;
+  const OSSL_PARAM* types;
+};
+// In the order of KeyType.
+constexpr std::array<TypeRows, 4> kTypes = {{{kRsaRows, kRsaTypes.data()},
+                                             {kRsaPssRows, kRsaPssTypes.data()},
+                                             {kEcRows, kEcTypes.data()},
+                                             {kEd25519Rows, kEd25519Types.data()}}};
+
+// RFC 8410's PKCS#8 of a seed. Raw private keys come without their public half, and hsmcore works
+// it out while it decodes this.
+Result<KeyPairMaterial> Ed25519FromSeed(const SecretBytes& seed) {
+  static constexpr std::array<std::uint8_t, 16> kPrefix = {0x30, 0x2e, 0x02, 0x01, 0x00, 0x30,
+                                                           0x05, 0x06, 0x03, 0x2b, 0x65, 0x70,
+                                                           0x04, 0x22, 0x04, 0x20};
+  if (seed.size() != 32) return BadKey("an Ed25519 private key has 32 bytes");
+  SecretBytes der(kPrefix.size() + seed.size());
+  const auto out = der.Write(SecretAccess{"import a private key"});
+  std::ranges::copy(seed.Read(SecretAccess{"import a private key"}),
+                    std::ranges::copy(kPrefix, out.begin()).out);
+  return hsmcore::DecodePkcs8(der);
+}
+
+Result<PublicMaterial> PublicPart(KeyType type, Parts& parts) {
+  switch (type) {
+    case KeyType::kRsaPss:
+      parts.rsa.pss_only = true;
+      [[fallthrough]];
+    case KeyType::kRsa:
+      return std::move(parts.rsa);
+    case KeyType::kEc: {
+      if (!parts.curve) return BadKey("an EC key needs the name of its curve");
+      HSMCORE_TRY(hsmcore::EcPublic point, DecodePoint(*parts.curve, parts.public_key));
+      return point;
+    }
+    case KeyType::kEd25519:
+      break;
+  }
+  return hsmcore::Ed25519Public{std::move(parts.public_key)};
+}
+
+bool HasPrivate(const Parts& parts) {
+  return !parts.private_key.empty() || !parts.rsa_private.d.empty();
+}
+
+Result<KeyPairMaterial> Pair(KeyType type, Parts& parts) {
+  if (type == KeyType::kEd25519) return Ed25519FromSeed(parts.private_key);
+  HSMCORE_TRY(PublicMaterial public_part, PublicPart(type, parts));
+  if (type == KeyType::kEc) {
+    return KeyPairMaterial{std::move(public_part),
+                           hsmcore::EcPrivate{std::move(parts.private_key)}};
+  }
+  return KeyPairMaterial{std::move(public_part), std::move(parts.rsa_private)};
+}
+
+}  // namespace
+
+const OSSL_PARAM* ImportTypes(KeyType type, int selection) {
+  if ((selection & OSSL_KEYMGMT_SELECT_ALL) == 0) return nullptr;
+  return kTypes[static_cast<std::size_t>(type)].types;
+}
+
+Status ImportKey(KeyObject& object, int selection, const OSSL_PARAM* params) {
+  if (object.key() != nullptr) {
+    return Fail(ErrorCode::kOperationState, "the key object holds a key already");
+  }
+  Parts parts;
+  HSMCORE_CHECK(SetAll(parts, kTypes[static_cast<std::size_t>(object.type())].rows, params));
+  if (parts.curve) object.SetCurve(*parts.curve);
+  if ((selection & OSSL_KEYMGMT_SELECT_KEYPAIR) == 0) return {};
+  if ((selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0 && HasPrivate(parts)) {
+    HSMCORE_TRY(const KeyPairMaterial material, Pair(object.type(), parts));
+    HSMCORE_TRY(SessionPtr session, object.provider().access.Anonymous({}));
+    HSMCORE_TRY(hsmcore::KeyPtr key,
+                session->ImportPair(material, DefaultTemplate(object.type(), false)));
+    object.SetKey(std::move(key), std::move(session));
+    return {};
+  }
+  HSMCORE_TRY(PublicMaterial material, PublicPart(object.type(), parts));
+  HSMCORE_TRY(hsmcore::KeyPtr key, hsmcore::Key::FromPublic(std::move(material)));
+  object.SetKey(std::move(key), nullptr);
+  return {};
+}
+
+Result<hsmcore::EcPublic> DecodePoint(Curve curve, ByteView octets) {
+  const Ptr<EC_GROUP> group(EC_GROUP_new_by_curve_name(OBJ_txt2nid(RowOf(curve).oid)));
+  if (group == nullptr) return Fail(ErrorCode::kKeySize, "the curve is not supported by libcrypto");
+  const Ptr<EC_POINT> point(EC_POINT_new(group.get()));
+  if (point == nullptr ||
+      EC_POINT_oct2point(group.get(), point.get(), octets.data(), octets.size(), nullptr) != 1) {
+    return BadKey("the public point is not on the curve");
+  }
+  hsmcore::EcPublic decoded{curve, Bytes(1 + 2 * std::size_t{RowOf(curve).field_bytes})};
+  if (EC_POINT_point2oct(group.get(), point.get(), POINT_CONVERSION_UNCOMPRESSED,
+                         decoded.point.data(), decoded.point.size(),
+                         nullptr) != decoded.point.size()) {
+    return BadKey("the public point is the point at infinity");
+  }
+  return decoded;
+}
+
+Result<Curve> GetCurve(const OSSL_PARAM& param) {
+  HSMCORE_TRY(const std::string_view name, GetText(param));
+  if (const auto curve = hsmcore::CurveByName(name)) return *curve;
+  std::string known;
+  for (const auto& row : hsmcore::AllCurves()) {
+    known += (known.empty() ? "" : ", ") + std::string(row.name);
+  }
+  return Fail(ErrorCode::kKeySize,
+              "curve '" + std::string(name.substr(0, 40)) + "'; supported are " + known);
+}
+
+hsmcore::KeyTemplate DefaultTemplate(KeyType type, bool token) {
+  hsmcore::KeyTemplate form;
+  auto& own = form.private_half.flags;
+  auto& others = form.public_half.flags;
+  own.Set(Attribute::kToken, token);
+  others.Set(Attribute::kToken, token);
+  own.Set(Attribute::kSign, true);
+  others.Set(Attribute::kVerify, true);
+  own.Set(Attribute::kDecrypt, type == KeyType::kRsa);
+  others.Set(Attribute::kEncrypt, type == KeyType::kRsa);
+  own.Set(Attribute::kDerive, type == KeyType::kEc);
+  return form;
+}
+
+}  // namespace provider

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <openssl/core_names.h>
+#include <openssl/obj_mac.h>
+
+#include <array>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "keymgmt.h"
+#include "params.h"
+
+namespace provider {
+namespace {
+
+using hsmcore::Curve;
+using hsmcore::Digest;
+using hsmcore::EcPublic;
+using hsmcore::Ed25519Public;
+using hsmcore::KeyType;
+using hsmcore::PssRestrictions;
+using hsmcore::RsaPublic;
+
+using Row = ParamRow<KeyObject>;
+
+// OpenSSL's default where neither the caller nor the key names a digest.
+constexpr const char* kDefaultDigest = "SHA256";
+
+std::unexpected<Error> Empty() {
+  return Fail(ErrorCode::kOperationState, "the key object holds no key yet");
+}
+
+template <class Part>
+Result<const Part*> PublicOf(const KeyObject& object) {
+  if (object.key() == nullptr) return Empty();
+  return &std::get<Part>(object.key()->public_part());
+}
+
+Result<Curve> CurveOf(const KeyObject& object) {
+  if (!object.curve()) return Empty();
+  return *object.curve();
+}
+
+// The longest DER of an ECDSA signature: two integers, each with a zero byte in front where the
+// order's top bit is set.
+int EcdsaSize(Curve curve) {
+  const auto& row = RowOf(curve);
+  const unsigned numbers = 2 * (2 + row.field_bytes + (row.bits % 8 == 0 ? 1U : 0U));
+  return static_cast<int>(numbers + (numbers < 128 ? 2 : 3));
+}
+
+// SP 800-57 part 1 table 2, in OpenSSL's steps.
+int EcSecurityBits(Curve curve) {
+  const unsigned bits = RowOf(curve).bits;
+  return bits >= 512 ? 256 : bits >= 384 ? 192 : bits >= 256 ? 128 : 112;
+}
+
+// ---- Every type ----
+
+Status GetBits(const KeyObject& object, OSSL_PARAM& param) {
+  if (object.key() != nullptr) {
+    return PutInt(param, static_cast<int>(BitsOf(object.key()->public_part())));
+  }
+  HSMCORE_TRY(const Curve curve, CurveOf(object));
+  return PutInt(param, static_cast<int>(RowOf(curve).bits));
+}
+
+Status GetSecurityBits(const KeyObject& object, OSSL_PARAM& param) {
+  if (object.key() != nullptr) {
+    return PutInt(param, static_cast<int>(object.key()->security_bits()));
+  }
+  HSMCORE_TRY(const Curve curve, CurveOf(object));
+  return PutInt(param, EcSecurityBits(curve));
+}
+
+Status GetMaxSize(const KeyObject& object, OSSL_PARAM& param) {
+  if (object.key() != nullptr) {
+    return PutInt(param, static_cast<int>(object.key()->max_signature_size()));
+  }
+  HSMCORE_TRY(const Curve curve, CurveOf(object));
+  return PutInt(param, EcdsaSize(curve));
+}
+
+Status GetDefaultDigest(const KeyObject&, OSSL_PARAM& param) {
+  return PutText(param, kDefaultDigest);
+}
+
+constexpr auto kCommonRows = std::to_array<Row>({
+    {OSSL_PKEY_PARAM_BITS, OSSL_PARAM_INTEGER, nullptr, GetBits},
+    {OSSL_PKEY_PARAM_SECURITY_BITS, OSSL_PARAM_INTEGER, nullptr, GetSecurityBits},
+    {OSSL_PKEY_PARAM_MAX_SIZE, OSSL_PARAM_INTEGER, nullptr, GetMaxSize},
+});
+
+// ---- RSA and RSA-PSS ----
+
+Status GetModulus(const KeyObject& object, OSSL_PARAM& param) {
+  HSMCORE_TRY(const RsaPublic* rsa, PublicOf<RsaPublic>(object));
+  return PutInteger(param, rsa->modulus);
+}
+
+Status GetExponent(const KeyObject& object, OSSL_PARAM& param) {
+  HSMCORE_TRY(const RsaPublic* rsa, PublicOf<RsaPublic>(object));
+  return PutInteger(param, rsa->exponent);
+}
+
+const PssRestrictions* RestrictionsOf(const KeyObject& object) {
+  if (object.key() == nullptr) return nullptr;
+  const auto& rsa = std::get<RsaPublic>(object.key()->public_part());
+  return rsa.pss ? &*rsa.pss : nullptr;
+}
+
+// A restricted key has a digest that must be used, any other one that is only proposed; the
+// question that does not apply stays unanswered, as with OpenSSL's own keys.
+Status GetPssDefaultDigest(const KeyObject& object, OSSL_PARAM& param) {
+  return RestrictionsOf(object) == nullptr ? PutText(param, kDefaultDigest) : Status();
+}
+Status GetPssMandatoryDigest(const KeyObject& object, OSSL_PARAM& param) {
+  const PssRestrictions* pss = RestrictionsOf(object);
+  return pss == nullptr ? Status() : PutText(param, RowOf(pss->digest).name);
+}
+Status GetPssDigest(const KeyObject& object, OSSL_PARAM& param) {
+  const PssRestrictions* pss = RestrictionsOf(object);
+  return pss == nullptr ? Status() : PutText(param, RowOf(pss->digest).name);
+}
+Status GetPssMgfDigest(const KeyObject& object, OSSL_PARAM& param) {
+  const PssRestrictions* pss = RestrictionsOf(object);
+  return pss == nullptr ? Status() : PutText(param, RowOf(pss->mgf_digest).name);
+}
+Status GetPssSaltLength(const KeyObject& object, OSSL_PARAM& param) {
+  const PssRestrictions* pss = RestrictionsOf(object);
+  return pss == nullptr ? Status() : PutInt(param, pss->min_salt_length);
+}
+
+constexpr auto kRsaNumberRows = std::to_array<Row>({
+    {OSSL_PKEY_PARAM_RSA_N, OSSL_PARAM_UNSIGNED_INTEGER, nullptr, GetModulus},
+    {OSSL_PKEY_PARAM_RSA_E, OSSL_PARAM_UNSIGNED_INTEGER, nullptr, GetExponent},
+});
+constexpr auto kDigestRow = std::to_array<Row>({
+    {OSSL_PKEY_PARAM_DEFAULT_DIGEST, OSSL_PARAM_UTF8_STRING, nullptr, GetDefaultDigest},
+});
+constexpr auto kPssRows = std::to_array<Row>({
+    {OSSL_PKEY_PARAM_DEFAULT_DIGEST, OSSL_PARAM_UTF8_STRING, nullptr, GetPssDefaultDigest},
+    {OSSL_PKEY_PARAM_MANDATORY_DIGEST, OSSL_PARAM_UTF8_STRING, nullptr, GetPssMandatoryDigest},
+    {OSSL_PKEY_PARAM_RSA_DIGEST, OSSL_PARAM_UTF8_STRING, nullptr, GetPssDigest},
+    {OSSL_PKEY_PARAM_RSA_MGF1_DIGEST, OSSL_PARAM_UTF8_STRING, nullptr, GetPssMgfDigest},
+    {OSSL_PKEY_PARAM_RSA_PSS_SALTLEN, OSSL_PARAM_INTEGER, nullptr, GetPssSaltLength},
+});
+
+// ---- EC ----
+
+Status GetGroup(const KeyObject& object, OSSL_PARAM& param) {
+  HSMCORE_TRY(const Curve curve, CurveOf(object));
+  return PutText(param, RowOf(curve).name);
+}
+
+Status GetPoint(const KeyObject& object, OSSL_PARAM& param) {
+  HSMCORE_TRY(const EcPublic* ec, PublicOf<EcPublic>(object));
+  return PutOctets(param, ec->point);
+}
+
+// The point is 4, x, y.
+Status GetX(const KeyObject& object, OSSL_PARAM& param) {
+  HSMCORE_TRY(const EcPublic* ec, PublicOf<EcPublic>(object));
+  return PutInteger(param, ByteView(ec->point).subspan(1, ec->point.size() / 2));
+}
+Status GetY(const KeyObject& object, OSSL_PARAM& param) {
+  HSMCORE_TRY(const EcPublic* ec, PublicOf<EcPublic>(object));
+  return PutInteger(param, ByteView(ec->point).subspan(1 + ec->point.size() / 2));
+}
+
+Status GetEncoding(const KeyObject&, OSSL_PARAM& param) {
+  return PutText(param, OSSL_PKEY_EC_ENCODING_GROUP);
+}
+Status GetPointFormat(const KeyObject&, OSSL_PARAM& param) {
+  return PutText(param, OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED);
+}
+Status GetFieldType(const KeyObject&, OSSL_PARAM& param) {
+  return PutText(param, SN_X9_62_prime_field);
+}
+Status GetZero(const KeyObject&, OSSL_PARAM& param) { return PutInt(param, 0); }
+
+Status SetPoint(KeyObject& object, const OSSL_PARAM& param) {
+  if (object.has_private()) {
+    return Fail(ErrorCode::kPrivateKeyHeld, "the public part of a key pair cannot be replaced");
+  }
+  HSMCORE_TRY(const Curve curve, CurveOf(object));
+  HSMCORE_TRY(const ByteView octets, GetOctets(param));
+  HSMCORE_TRY(EcPublic point, DecodePoint(curve, octets));
+  HSMCORE_TRY(hsmcore::KeyPtr key, hsmcore::Key::FromPublic(std::move(point)));
+  object.SetKey(std::move(key), nullptr);
+  return {};
+}
+
+// The HSM writes named curves and uncompressed points only.
+Status OnlyValue(const OSSL_PARAM& param, std::string_view allowed) {
+  HSMCORE_TRY(const std::string_view text, GetText(param));
+  if (text == allowed) return {};
+  return Fail(ErrorCode::kNotSupported,
+              "'" + std::string(param.key) + "' can only be " + std::string(allowed));
+}
+Status SetEncoding(KeyObject&, const OSSL_PARAM& param) {
+  return OnlyValue(param, OSSL_PKEY_EC_ENCODING_GROUP);
+}
+Status SetPointFormat(KeyObject&, const OSSL_PARAM& param) {
+  return OnlyValue(param, OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED);
+}
+
+constexpr auto kEcOnlyRows = std::to_array<Row>({
+    {OSSL_PKEY_PARAM_DEFAULT_DIGEST, OSSL_PARAM_UTF8_STRING, nullptr, GetDefaultDigest},
+    {OSSL_PKEY_PARAM_GROUP_NAME, OSSL_PARAM_UTF8_STRING, nullptr, GetGroup},
+    {OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, OSSL_PARAM_OCTET_STRING, SetPoint, GetPoint},
+    {OSSL_PKEY_PARAM_PUB_KEY, OSSL_PARAM_OCTET_STRING, nullptr, GetPoint},
+    {OSSL_PKEY_PARAM_EC_PUB_X, OSSL_PARAM_UNSIGNED_INTEGER, nullptr, GetX},
+    {OSSL_PKEY_PARAM_EC_PUB_Y, OSSL_PARAM_UNSIGNED_INTEGER, nullptr, GetY},
+    {OSSL_PKEY_PARAM_EC_ENCODING, OSSL_PARAM_UTF8_STRING, SetEncoding, GetEncoding},
+    {OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, OSSL_PARAM_UTF8_STRING, SetPointFormat,
+     GetPointFormat},
+    {OSSL_PKEY_PARAM_EC_FIELD_TYPE, OSSL_PARAM_UTF8_STRING, nullptr, GetFieldType},
+    {OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS, OSSL_PARAM_INTEGER, nullptr, GetZero},
+    // Every curve has cofactor 1, so the flag changes nothing.
+    {OSSL_PKEY_PARAM_USE_COFACTOR_ECDH, OSSL_PARAM_INTEGER, Ignore<KeyObject>, GetZero},
+});
+
+// ---- ED25519 ----
+
+Status GetEd25519(const KeyObject& object, OSSL_PARAM& param) {
+  HSMCORE_TRY(const Ed25519Public* ed, PublicOf<Ed25519Public>(object));
+  return PutOctets(param, ed->key);
+}
+Status GetNoDigest(const KeyObject&, OSSL_PARAM& param) { return PutText(param, ""); }
+
+constexpr auto kEd25519OnlyRows = std::to_array<Row>({
+    {OSSL_PKEY_PARAM_MANDATORY_DIGEST, OSSL_PARAM_UTF8_STRING, nullptr, GetNoDigest},
+    {OSSL_PKEY_PARAM_PUB_KEY, OSSL_PARAM_OCTET_STRING, nullptr, GetEd25519},
+});
+
+constexpr auto kRsaRows = Join(Join(kCommonRows, kRsaNumberRows), kDigestRow);
+constexpr auto kRsaPssRows = Join(Join(kCommonRows, kRsaNumberRows), kPssRows);
+constexpr auto kEcRows = Join(kCommonRows, kEcOnlyRows);
+constexpr auto kEd25519Rows = Join(kCommonRows, kEd25519OnlyRows);
+
+template <auto& kRows>
+struct Lists {
+  static constexpr auto kGettable = Gettable(kRows);
+  static constexpr auto kSettable = Settable(kRows);
+};
+
+struct TypeRows {
+  std::span<const Row> rows;
+  const OSSL_PARAM* gettable;
+  const OSSL_PARAM* settable;
+};
+
+template <auto& kRows>
+constexpr TypeRows RowsWithLists() {
+  return {kRows, Lists<kRows>::kGettable.data(), Lists<kRows>::kSettable.data()};
+}
+
+// In the order of KeyType.
+constexpr std::array<TypeRows, 4> kTypes = {RowsWithLists<kRsaRows>(), RowsWithLists<kRsaPssRows>(),
+                                            RowsWithLists<kEcRows>(),
+                                            RowsWithLists<kEd25519Rows>()};
+const TypeRows& RowsOf(KeyType type) { return kTypes[static_cast<std::size_t>(type)]; }
+
+}  // namespace
+
+const OSSL_PARAM* GettableOf(KeyType type) { return RowsOf(type).gettable; }
+const OSSL_PARAM* SettableOf(KeyType type) { return RowsOf(type).settable; }
+
+Status GetKeyParams(const KeyObject& object, OSSL_PARAM* params) {
+  return GetAll(object, RowsOf(object.type()).rows, params);
+}
+Status SetKeyParams(KeyObject& object, const OSSL_PARAM* params) {
+  return SetAll(object, RowsOf(object.type()).rows, params);
+}
+
+}  // namespace provider
