@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PROVIDER_SIGNATURE_H_
+#define PROVIDER_SIGNATURE_H_
+
+#include <openssl/core.h>
+
+#include <memory>
+#include <span>
+
+#include "guard.h"
+#include "hsmcore/key.h"
+#include "key_object.h"
+#include "provider_context.h"
+
+namespace provider {
+
+enum class SignatureUse : std::uint8_t {
+  kNone,
+  kSign,
+  kVerify,
+  kVerifyRecover,
+  kDigestSign,
+  kDigestVerify,
+};
+
+// What the signature contexts of all algorithms have: a key, a mechanism, and between init and
+// final a stream. Calls in the wrong order are kOperationState. Not for two threads at once, as
+// everywhere in EVP.
+class SignatureContext {
+ public:
+  explicit SignatureContext(const ProviderContext& provider) : provider_(provider) {}
+  SignatureContext& operator=(const SignatureContext&) = delete;
+
+  const Core& core() const { return provider_.core; }
+
+  // The size to offer for a signature; costs nothing and uses nothing up.
+  Result<std::size_t> MaxSize() const;
+
+  Result<std::size_t> Sign(ByteView digest, std::span<std::uint8_t> out);
+  Result<bool> Verify(ByteView digest, ByteView signature);
+  Result<std::size_t> Recover(ByteView signature, std::span<std::uint8_t> out);
+
+  Status Update(ByteView data);
+  Result<std::size_t> FinishSign(std::span<std::uint8_t> out);
+  Result<bool> FinishVerify(ByteView signature);
+
+  // A whole message at once; may be repeated.
+  Result<std::size_t> SignMessage(ByteView message, std::span<std::uint8_t> out);
+  Result<bool> VerifyMessage(ByteView message, ByteView signature);
+
+  // For dupctx: what the copy constructor cannot do, because it can fail.
+  Status CloneStreamFrom(const SignatureContext& other);
+
+ protected:
+  SignatureContext(const SignatureContext& other);
+  ~SignatureContext() = default;
+
+  // Takes the key (nullptr: the one from before stays) and asks the gate whether it may be used so.
+  Status Begin(SignatureUse use, const KeyObject* object);
+  Status ExpectUse(SignatureUse use) const;
+  // Parameters cannot change once a part of the message has gone in.
+  Status ExpectNoData() const;
+
+  bool digests() const {
+    return use_ == SignatureUse::kDigestSign || use_ == SignatureUse::kDigestVerify;
+  }
+  bool verifies() const {
+    return use_ == SignatureUse::kVerify || use_ == SignatureUse::kDigestVerify;
+  }
+
+  hsmcore::KeyPtr key_;
+  hsmcore::SignMechanism mechanism_;
+  SignatureUse use_ = SignatureUse::kNone;
+
+ private:
+  Status OpenStream();
+
+  const ProviderContext& provider_;
+  std::unique_ptr<hsmcore::SignatureStream> stream_;
+  bool finished_ = false;
+};
+
+// The C callbacks over one algorithm's context class, which derives from SignatureContext and has
+//   Status Init(SignatureUse, const KeyObject*, const OSSL_PARAM*)
+//   Status InitDigest(SignatureUse, const char* digest, const KeyObject*, const OSSL_PARAM*)
+//   Status Set(const OSSL_PARAM*), Status Get(OSSL_PARAM*) const,
+//   static const OSSL_PARAM* Settable(), Gettable()
+template <class Context>
+struct SignatureAdapter {
+  static Context& Of(void* ctx) { return *static_cast<Context*>(ctx); }
+
+  static void* New(void* provctx, const char*) {
+    const auto& provider = ProviderContext::From(provctx);
+    return Guard(provider.core, [&]() -> Result<std::unique_ptr<Context>> {
+      return std::make_unique<Context>(provider);
+    });
+  }
+  static void Free(void* ctx) { delete static_cast<Context*>(ctx); }
+  static void* Dup(void* ctx) {
+    return Guard(Of(ctx).core(), [&]() -> Result<std::unique_ptr<Context>> {
+      auto copy = std::make_unique<Context>(Of(ctx));
+      HSMCORE_CHECK(copy->CloneStreamFrom(Of(ctx)));
+      return copy;
+    });
+  }
+
+  template <SignatureUse kUse>
+  static int Init(void* ctx, void* key, const OSSL_PARAM* params) {
+    return Guard(Of(ctx).core(),
+                 [&] { return Of(ctx).Init(kUse, static_cast<const KeyObject*>(key), params); });
+  }
+  template <SignatureUse kUse>
+  static int InitDigest(void* ctx, const char* digest, void* key, const OSSL_PARAM* params) {
+    return Guard(Of(ctx).core(), [&] {
+      return Of(ctx).InitDigest(kUse, digest, static_cast<const KeyObject*>(key), params);
+    });
+  }
+
+  // The two-call protocol: without a buffer only the size is told.
+  template <class Produce>
+  static int Write(void* ctx, unsigned char* out, std::size_t* size, std::size_t space,
+                   Produce produce) {
+    return Guard(Of(ctx).core(), [&]() -> Status {
+      HSMCORE_TRY(*size, out == nullptr ? Of(ctx).MaxSize() : produce(std::span(out, space)));
+      return {};
+    });
+  }
+
+  static int Sign(void* ctx, unsigned char* sig, std::size_t* siglen, std::size_t space,
+                  const unsigned char* tbs, std::size_t tbslen) {
+    return Write(ctx, sig, siglen, space, [&](std::span<std::uint8_t> out) {
+      return Of(ctx).Sign(ByteView(tbs, tbslen), out);
+    });
+  }
+  static int Verify(void* ctx, const unsigned char* sig, std::size_t siglen,
+                    const unsigned char* tbs, std::size_t tbslen) {
+    return Guard(Of(ctx).core(),
+                 [&] { return Of(ctx).Verify(ByteView(tbs, tbslen), ByteView(sig, siglen)); });
+  }
+  static int Recover(void* ctx, unsigned char* rout, std::size_t* routlen, std::size_t space,
+                     const unsigned char* sig, std::size_t siglen) {
+    return Write(ctx, rout, routlen, space, [&](std::span<std::uint8_t> out) {
+      return Of(ctx).Recover(ByteView(sig, siglen), out);
+    });
+  }
+
+  static int Update(void* ctx, const unsigned char* data, std::size_t size) {
+    return Guard(Of(ctx).core(), [&] { return Of(ctx).Update(ByteView(data, size)); });
+  }
+  static int FinishSign(void* ctx, unsigned char* sig, std::size_t* siglen, std::size_t space) {
+    return Write(ctx, sig, siglen, space,
+                 [&](std::span<std::uint8_t> out) { return Of(ctx).FinishSign(out); });
+  }
+  static int FinishVerify(void* ctx, const unsigned char* sig, std::size_t siglen) {
+    return Guard(Of(ctx).core(), [&] { return Of(ctx).FinishVerify(ByteView(sig, siglen)); });
+  }
+  static int SignMessage(void* ctx, unsigned char* sig, std::size_t* siglen, std::size_t space,
+                         const unsigned char* message, std::size_t size) {
+    return Write(ctx, sig, siglen, space, [&](std::span<std::uint8_t> out) {
+      return Of(ctx).SignMessage(ByteView(message, size), out);
+    });
+  }
+  static int VerifyMessage(void* ctx, const unsigned char* sig, std::size_t siglen,
+                           const unsigned char* message, std::size_t size) {
+    return Guard(Of(ctx).core(), [&] {
+      return Of(ctx).VerifyMessage(ByteView(message, size), ByteView(sig, siglen));
+    });
+  }
+
+  static int Set(void* ctx, const OSSL_PARAM* params) {
+    return Guard(Of(ctx).core(), [&] { return Of(ctx).Set(params); });
+  }
+  static int Get(void* ctx, OSSL_PARAM* params) {
+    return Guard(Of(ctx).core(), [&] { return Of(ctx).Get(params); });
+  }
+  static const OSSL_PARAM* Settable(void*, void*) { return Context::Settable(); }
+  static const OSSL_PARAM* Gettable(void*, void*) { return Context::Gettable(); }
+};
+
+extern const OSSL_DISPATCH kRsaSignature[];
+extern const OSSL_DISPATCH kEcdsaSignature[];
+extern const OSSL_DISPATCH kEd25519Signature[];
+
+}  // namespace provider
+
+#endif  // PROVIDER_SIGNATURE_H_

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <openssl/core_names.h>
+
+#include <array>
+#include <string>
+
+#include "algorithm_id.h"
+#include "dispatch.h"
+#include "params.h"
+#include "signature.h"
+
+namespace provider {
+namespace {
+
+using hsmcore::Digest;
+using Kind = hsmcore::SignMechanism::Kind;
+
+// ---- ECDSA ----
+
+class EcdsaSignature : public SignatureContext {
+ public:
+  explicit EcdsaSignature(const ProviderContext& provider) : SignatureContext(provider) {
+    mechanism_ = {.kind = Kind::kEcdsa, .digest = Digest::kNone};
+  }
+
+  Status Init(SignatureUse use, const KeyObject* object, const OSSL_PARAM* params) {
+    HSMCORE_CHECK(Begin(use, object));
+    digest_is_fixed_ = false;
+    return Set(params);
+  }
+  Status InitDigest(SignatureUse use, const char* digest, const KeyObject* object,
+                    const OSSL_PARAM* params) {
+    HSMCORE_CHECK(Init(use, object, params));
+    if (digest != nullptr && *digest != '\0') {
+      HSMCORE_TRY(mechanism_.digest, FindDigest(digest));
+    }
+    digest_is_fixed_ = true;
+    return {};
+  }
+
+  Status Set(const OSSL_PARAM* params);
+  Status Get(OSSL_PARAM* params) const;
+  static const OSSL_PARAM* Settable();
+  static const OSSL_PARAM* Gettable();
+
+  Status SetDigest(const OSSL_PARAM& param) {
+    HSMCORE_TRY(const Digest digest, GetDigest(param));
+    if (digest_is_fixed_ && digest != mechanism_.digest) {
+      return Fail(ErrorCode::kDigest, "the digest was given with the start of the operation");
+    }
+    mechanism_.digest = digest;
+    return {};
+  }
+  Digest digest() const { return mechanism_.digest; }
+  Status GetAlgorithmId(OSSL_PARAM& param) const {
+    if (key_ == nullptr) return Fail(ErrorCode::kOperationState, "no key was given");
+    HSMCORE_TRY(const Bytes der, AlgorithmId(mechanism_, *key_));
+    return PutOctets(param, der);
+  }
+
+ private:
+  bool digest_is_fixed_ = false;
+};
+
+// OpenSSL 3.2 can ask for RFC 6979 nonces; 0 is the random ones that are made here.
+Status SetNonceType(EcdsaSignature&, const OSSL_PARAM& param) {
+  HSMCORE_TRY(const unsigned type, GetUnsigned(param));
+  if (type == 0) return {};
+  return Fail(ErrorCode::kNotSupported, "deterministic nonces are not supported; nonce-type is 0");
+}
+
+constexpr auto kEcdsaRows = std::to_array<ParamRow<EcdsaSignature>>({
+    {OSSL_SIGNATURE_PARAM_ALGORITHM_ID, OSSL_PARAM_OCTET_STRING, nullptr,
+     [](const EcdsaSignature& c, OSSL_PARAM& p) { return c.GetAlgorithmId(p); }},
+    {OSSL_SIGNATURE_PARAM_DIGEST, OSSL_PARAM_UTF8_STRING,
+     [](EcdsaSignature& c, const OSSL_PARAM& p) { return c.SetDigest(p); },
+     [](const EcdsaSignature& c, OSSL_PARAM& p) { return PutDigest(p, c.digest()); }},
+    {OSSL_SIGNATURE_PARAM_DIGEST_SIZE, OSSL_PARAM_UNSIGNED_INTEGER, nullptr,
+     [](const EcdsaSignature& c, OSSL_PARAM& p) { return PutSize(p, RowOf(c.digest()).size); }},
+    {OSSL_SIGNATURE_PARAM_PROPERTIES, OSSL_PARAM_UTF8_STRING, Ignore<EcdsaSignature>, nullptr},
+    {"nonce-type", OSSL_PARAM_UNSIGNED_INTEGER, SetNonceType, nullptr},
+});
+constexpr auto kEcdsaSettable = Settable(kEcdsaRows);
+constexpr auto kEcdsaGettable = Gettable(kEcdsaRows);
+
+const OSSL_PARAM* EcdsaSignature::Settable() { return kEcdsaSettable.data(); }
+const OSSL_PARAM* EcdsaSignature::Gettable() { return kEcdsaGettable.data(); }
+Status EcdsaSignature::Set(const OSSL_PARAM* params) {
+  HSMCORE_CHECK(ExpectNoData());
+  return SetAll<EcdsaSignature>(*this, kEcdsaRows, params);
+}
+Status EcdsaSignature::Get(OSSL_PARAM* params) const {
+  return GetAll<EcdsaSignature>(*this, kEcdsaRows, params);
+}
+
+// ---- Ed25519: whole messages only, as PureEdDSA reads them twice ----
+
+class Ed25519Signature : public SignatureContext {
+ public:
+  explicit Ed25519Signature(const ProviderContext& provider) : SignatureContext(provider) {
+    mechanism_ = {.kind = Kind::kEddsa, .digest = Digest::kNone};
+  }
+
+  Status InitDigest(SignatureUse use, const char* digest, const KeyObject* object,
+                    const OSSL_PARAM*) {
+    if (digest != nullptr && *digest != '\0') {
+      return Fail(ErrorCode::kDigest,
+                  "Ed25519 has its own digest: give none, not '" + std::string(digest) + "'");
+    }
+    return Begin(use, object);
+  }
+
+  Status Get(OSSL_PARAM* params) const;
+  static const OSSL_PARAM* Gettable();
+
+  Status GetAlgorithmId(OSSL_PARAM& param) const {
+    if (key_ == nullptr) return Fail(ErrorCode::kOperationState, "no key was given");
+    HSMCORE_TRY(const Bytes der, AlgorithmId(mechanism_, *key_));
+    return PutOctets(param, der);
+  }
+};
+
+constexpr auto kEd25519Rows = std::to_array<ParamRow<Ed25519Signature>>({
+    {OSSL_SIGNATURE_PARAM_ALGORITHM_ID, OSSL_PARAM_OCTET_STRING, nullptr,
+     [](const Ed25519Signature& c, OSSL_PARAM& p) { return c.GetAlgorithmId(p); }},
+});
+constexpr auto kEd25519Gettable = Gettable(kEd25519Rows);
+
+const OSSL_PARAM* Ed25519Signature::Gettable() { return kEd25519Gettable.data(); }
+Status Ed25519Signature::Get(OSSL_PARAM* params) const {
+  return GetAll<Ed25519Signature>(*this, kEd25519Rows, params);
+}
+
+using Ecdsa = SignatureAdapter<EcdsaSignature>;
+using Ed25519 = SignatureAdapter<Ed25519Signature>;
+
+}  // namespace
+
+const OSSL_DISPATCH kEcdsaSignature[] = {
+    HSM_ENTRY(SIGNATURE_NEWCTX, signature_newctx, Ecdsa::New),
+    HSM_ENTRY(SIGNATURE_FREECTX, signature_freectx, Ecdsa::Free),
+    HSM_ENTRY(SIGNATURE_DUPCTX, signature_dupctx, Ecdsa::Dup),
+    HSM_ENTRY(SIGNATURE_SIGN_INIT, signature_sign_init, Ecdsa::Init<SignatureUse::kSign>),
+    HSM_ENTRY(SIGNATURE_SIGN, signature_sign, Ecdsa::Sign),
+    HSM_ENTRY(SIGNATURE_VERIFY_INIT, signature_verify_init, Ecdsa::Init<SignatureUse::kVerify>),
+    HSM_ENTRY(SIGNATURE_VERIFY, signature_verify, Ecdsa::Verify),
+    HSM_ENTRY(SIGNATURE_DIGEST_SIGN_INIT, signature_digest_sign_init,
+              Ecdsa::InitDigest<SignatureUse::kDigestSign>),
+    HSM_ENTRY(SIGNATURE_DIGEST_SIGN_UPDATE, signature_digest_sign_update, Ecdsa::Update),
+    HSM_ENTRY(SIGNATURE_DIGEST_SIGN_FINAL, signature_digest_sign_final, Ecdsa::FinishSign),
+    HSM_ENTRY(SIGNATURE_DIGEST_SIGN, signature_digest_sign, Ecdsa::SignMessage),
+    HSM_ENTRY(SIGNATURE_DIGEST_VERIFY_INIT, signature_digest_verify_init,
+              Ecdsa::InitDigest<SignatureUse::kDigestVerify>),
+    HSM_ENTRY(SIGNATURE_DIGEST_VERIFY_UPDATE, signature_digest_verify_update, Ecdsa::Update),
+    HSM_ENTRY(SIGNATURE_DIGEST_VERIFY_FINAL, signature_digest_verify_final, Ecdsa::FinishVerify),
+    HSM_ENTRY(SIGNATURE_DIGEST_VERIFY, signature_digest_verify, Ecdsa::VerifyMessage),
+    HSM_ENTRY(SIGNATURE_GET_CTX_PARAMS, signature_get_ctx_params, Ecdsa::Get),
+    HSM_ENTRY(SIGNATURE_GETTABLE_CTX_PARAMS, signature_gettable_ctx_params, Ecdsa::Gettable),
+    HSM_ENTRY(SIGNATURE_SET_CTX_PARAMS, signature_set_ctx_params, Ecdsa::Set),
+    HSM_ENTRY(SIGNATURE_SETTABLE_CTX_PARAMS, signature_settable_ctx_params, Ecdsa::Settable),
+    HSM_ENTRY_END,
+};
+
+const OSSL_DISPATCH kEd25519Signature[] = {
+    HSM_ENTRY(SIGNATURE_NEWCTX, signature_newctx, Ed25519::New),
+    HSM_ENTRY(SIGNATURE_FREECTX, signature_freectx, Ed25519::Free),
+    HSM_ENTRY(SIGNATURE_DUPCTX, signature_dupctx, Ed25519::Dup),
+    HSM_ENTRY(SIGNATURE_DIGEST_SIGN_INIT, signature_digest_sign_init,
+              Ed25519::InitDigest<SignatureUse::kDigestSign>),
+    HSM_ENTRY(SIGNATURE_DIGEST_SIGN, signature_digest_sign, Ed25519::SignMessage),
+    HSM_ENTRY(SIGNATURE_DIGEST_VERIFY_INIT, signature_digest_verify_init,
+              Ed25519::InitDigest<SignatureUse::kDigestVerify>),
+    HSM_ENTRY(SIGNATURE_DIGEST_VERIFY, signature_digest_verify, Ed25519::VerifyMessage),
+    HSM_ENTRY(SIGNATURE_GET_CTX_PARAMS, signature_get_ctx_params, Ed25519::Get),
+    HSM_ENTRY(SIGNATURE_GETTABLE_CTX_PARAMS, signature_gettable_ctx_params, Ed25519::Gettable),
+    HSM_ENTRY_END,
+};
+
+}  // namespace provider
