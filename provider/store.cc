@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store.h"
+
+#include <openssl/core_names.h>
+#include <openssl/store.h>
+
+#include <array>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "dispatch.h"
+#include "guard.h"
+#include "key_object.h"
+#include "params.h"
+
+namespace provider {
+namespace {
+
+using hsmcore::KeyClass;
+using hsmcore::KeyHandle;
+using hsmcore::KeyQuery;
+using hsmcore::KeyUri;
+
+// The objects behind one hsm: URI.
+//
+// A URI that names a key (object, id or handle) gives exactly that one: the private half, after a
+// login; or the public half and without login, with type=public or where the application expects a
+// public key.
+//
+// Any other URI lists what is visible: with a password at hand each pair once as a private key, and
+// the public keys that stand alone; without one, the public keys. Only an application that expects
+// private keys is asked for a password here.
+class Store {
+ public:
+  Store(const ProviderContext& provider, KeyUri uri) : provider_(provider), uri_(std::move(uri)) {}
+
+  const Core& core() const { return provider_.core; }
+
+  // False: nothing (more) is there.
+  Result<bool> Load(OSSL_CALLBACK* callback, void* argument, const Prompt& prompt);
+  bool at_end() const { return at_end_; }
+  Status Set(const OSSL_PARAM* params);
+  Status Expect(const OSSL_PARAM& param);
+
+ private:
+  struct Item {
+    KeyHandle handle;
+    bool with_private = false;
+  };
+
+  bool WantsPrivate() const {
+    return uri_.klass != KeyClass::kPublicKey && expected_ != OSSL_STORE_INFO_PUBKEY;
+  }
+  bool WantsNothing() const;
+  Result<std::unique_ptr<KeyObject>> LoadNamed(const Prompt& prompt);
+  Result<std::unique_ptr<KeyObject>> LoadNext();
+  Status List(const Prompt& prompt);
+
+  const ProviderContext& provider_;
+  const KeyUri uri_;
+  int expected_ = 0;  // an OSSL_STORE_INFO_ type; 0 is anything
+  SessionPtr session_;
+  bool listed_ = false;
+  std::vector<Item> items_;
+  std::size_t next_ = 0;
+  bool failed_ = false;
+  bool at_end_ = false;
+};
+
+// A store of certificates can be searched by subject, a store of keys cannot.
+Status RefuseSearch(Store&, const OSSL_PARAM&) {
+  return Fail(ErrorCode::kNotSupported,
+              "keys in the HSM are found by the URI: hsm:LABEL, hsm:id=%..");
+}
+
+constexpr auto kRows = std::to_array<ParamRow<Store>>({
+    {OSSL_STORE_PARAM_EXPECT, OSSL_PARAM_INTEGER,
+     [](Store& store, const OSSL_PARAM& param) { return store.Expect(param); }, nullptr},
+    {OSSL_STORE_PARAM_PROPERTIES, OSSL_PARAM_UTF8_STRING, Ignore<Store>, nullptr},
+    {OSSL_STORE_PARAM_INPUT_TYPE, OSSL_PARAM_UTF8_STRING, Ignore<Store>, nullptr},
+    {OSSL_STORE_PARAM_SUBJECT, OSSL_PARAM_OCTET_STRING, RefuseSearch, nullptr},
+});
+constexpr auto kSettable = Settable(kRows);
+
+Status Store::Set(const OSSL_PARAM* params) { return SetAll<Store>(*this, kRows, params); }
+
+Status Store::Expect(const OSSL_PARAM& param) {
+  HSMCORE_TRY(expected_, GetInt(param));
+  return {};
+}
+
+bool Store::WantsNothing() const {
+  switch (expected_) {
+    case 0:
+    case OSSL_STORE_INFO_PUBKEY:
+      return false;
+    case OSSL_STORE_INFO_PKEY:
+      return uri_.klass == KeyClass::kPublicKey;
+    default:
+      return true;
+  }
+}
+
+// After a failure one more call ends the walk: libcrypto remembers an error only while the end is
+// not reached, and programs go on calling until it is.
+Result<bool> Store::Load(OSSL_CALLBACK* callback, void* argument, const Prompt& prompt) {
+  if (failed_ || at_end_ || WantsNothing()) {
+    at_end_ = true;
+    return false;
+  }
+  if (!uri_.names_a_key()) HSMCORE_CHECK(List(prompt));
+  if (!uri_.names_a_key() && next_ == items_.size()) {
+    at_end_ = true;
+    return false;
+  }
+  auto object = uri_.names_a_key() ? LoadNamed(prompt) : LoadNext();
+  if (!object) {
+    // One bad key does not hide the others of a listing.
+    failed_ = uri_.names_a_key();
+    return std::unexpected(std::move(object).error());
+  }
+  at_end_ = uri_.names_a_key() || next_ == items_.size();
+  return HandOver(*std::move(object), callback, argument);
+}
+
+Result<std::unique_ptr<KeyObject>> Store::LoadNamed(const Prompt& prompt) {
+  HSMCORE_TRY(SessionPtr session, WantsPrivate() ? provider_.access.Login(uri_, prompt)
+                                                 : provider_.access.Anonymous(uri_));
+  const KeyQuery query = KeyQuery::FromUri(uri_);
+  auto key = session->Load(query, WantsPrivate());
+  const bool try_public = expected_ == 0 && !uri_.klass;
+  if (!key && try_public && key.error().code() == ErrorCode::kKeyNotFound) {
+    auto public_key = session->Load(query, /*want_private=*/false);
+    if (public_key) key = std::move(public_key);
+  }
+  if (!key) return std::unexpected(std::move(key).error());
+  return KeyObject::Of(provider_, *std::move(key), std::move(session));
+}
+
+Status Store::List(const Prompt& prompt) {
+  if (listed_) return {};
+  failed_ = true;  // until it is done
+  HSMCORE_TRY(session_, expected_ == OSSL_STORE_INFO_PKEY ? provider_.access.Login(uri_, prompt)
+                        : WantsPrivate() ? provider_.access.LoginWithoutAsking(uri_)
+                                         : provider_.access.Anonymous(uri_));
+  HSMCORE_TRY(const std::vector<hsmcore::KeyInfo> found, session_->Find(KeyQuery::FromUri(uri_)));
+  for (const auto& info : found) {
+    const bool is_private = info.klass == KeyClass::kPrivateKey;
+    const bool shown_as_private = !is_private && info.pair && WantsPrivate() &&
+                                  session_->logged_in() && info.owner == session_->user();
+    if (is_private ? WantsPrivate() : !shown_as_private)
+      items_.push_back({info.handle, is_private});
+  }
+  listed_ = true;
+  failed_ = false;
+  return {};
+}
+
+Result<std::unique_ptr<KeyObject>> Store::LoadNext() {
+  const Item item = items_[next_++];
+  KeyQuery query;
+  query.handle = item.handle;
+  HSMCORE_TRY(hsmcore::KeyPtr key, session_->Load(query, item.with_private));
+  return KeyObject::Of(provider_, std::move(key), session_);
+}
+
+// ---- C callbacks ----
+
+Store& Of(void* ctx) { return *static_cast<Store*>(ctx); }
+
+void* Open(void* provctx, const char* uri) {
+  const auto& provider = ProviderContext::From(provctx);
+  return Guard(provider.core, [&]() -> Result<std::unique_ptr<Store>> {
+    HSMCORE_TRY(KeyUri parsed, KeyUri::Parse(uri));
+    if (parsed.certificate || parsed.klass == KeyClass::kSecretKey) {
+      return Fail(ErrorCode::kNotSupported, "type can be private or public");
+    }
+    return std::make_unique<Store>(provider, std::move(parsed));
+  });
+}
+
+int Load(void* ctx, OSSL_CALLBACK* callback, void* argument, OSSL_PASSPHRASE_CALLBACK* ask,
+         void* ask_argument) {
+  return Guard(Of(ctx).core(),
+               [&] { return Of(ctx).Load(callback, argument, Prompt{ask, ask_argument}); });
+}
+
+int Eof(void* ctx) { return Of(ctx).at_end() ? 1 : 0; }
+
+int Close(void* ctx) {
+  delete static_cast<Store*>(ctx);
+  return 1;
+}
+
+int SetParams(void* ctx, const OSSL_PARAM* params) {
+  return Guard(Of(ctx).core(), [&] { return Of(ctx).Set(params); });
+}
+const OSSL_PARAM* SettableParams(void*) { return kSettable.data(); }
+
+}  // namespace
+
+// There is no export_object: with it, libcrypto would rather move a public key of the HSM into
+// another provider than leave it here.
+const OSSL_DISPATCH kStore[] = {
+    HSM_ENTRY(STORE_OPEN, store_open, Open),
+    HSM_ENTRY(STORE_LOAD, store_load, Load),
+    HSM_ENTRY(STORE_EOF, store_eof, Eof),
+    HSM_ENTRY(STORE_CLOSE, store_close, Close),
+    HSM_ENTRY(STORE_SET_CTX_PARAMS, store_set_ctx_params, SetParams),
+    HSM_ENTRY(STORE_SETTABLE_CTX_PARAMS, store_settable_ctx_params, SettableParams),
+    HSM_ENTRY_END,
+};
+
+}  // namespace provider
