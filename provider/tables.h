@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PROVIDER_TABLES_H_
+#define PROVIDER_TABLES_H_
+
+#include <openssl/core.h>
+
+namespace provider {
+
+// Every algorithm that the provider offers for an operation (OSSL_OP_...); nullptr: none. The
+// answer is the same for the life of the provider.
+const OSSL_ALGORITHM* AlgorithmsOf(int operation);
+
+}  // namespace provider
+
+#endif  // PROVIDER_TABLES_H_
