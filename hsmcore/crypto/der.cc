@@ -25,12 +25,12 @@ std::optional<ByteView> Reader::Next(std::uint8_t identifier) {
   if (!NextIs(identifier)) return std::nullopt;
   const ErrorMark errors;
   const unsigned char* contents = rest_.data();
-  long length = 0;
+  OpensslLong length = 0;
   int tag = 0;
   int klass = 0;
   const int form =
-      ASN1_get_object(&contents, &length, &tag, &klass, static_cast<long>(rest_.size()));
-  const long header = contents - rest_.data();
+      ASN1_get_object(&contents, &length, &tag, &klass, static_cast<OpensslLong>(rest_.size()));
+  const OpensslLong header = contents - rest_.data();
   constexpr int kError = 0x80;
   constexpr int kIndefinite = 0x01;
   // An indefinite length, or a longer header than needed, is BER.

@@ -140,7 +140,7 @@ Status EvpKey::SetUpSignature(EVP_PKEY_CTX* context, Operation operation,
   const KindRow& row = RowOf(mechanism.kind);
   int padding = row.padding;
   int salt_length = PssSaltLength(operation, mechanism);
-  std::array<OSSL_PARAM, 5> params;
+  std::array<OSSL_PARAM, 5> params{};
   std::size_t count = 0;
   const auto text = [&](const char* key, Digest digest) -> Status {
     HSMCORE_CHECK(library_->Fetch(digest));

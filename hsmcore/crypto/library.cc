@@ -14,28 +14,32 @@
 namespace hsmcore::crypto {
 namespace {
 
-// Behind RegistryMutex().
-constinit Library* g_library = nullptr;
-constinit std::size_t g_users = 0;
+struct Registry {
+  ForkMutex mutex;
+  Library* library = nullptr;
+  std::size_t users = 0;
+};
 
 // Never destroyed: the last user may let go while OPENSSL_cleanup() runs, after the destructors of
 // statics.
-ForkMutex& RegistryMutex() {
-  alignas(ForkMutex) static std::array<std::byte, sizeof(ForkMutex)> storage;
-  static auto* const mutex = new (storage.data()) ForkMutex;
-  return *mutex;
+Registry& TheRegistry() {
+  alignas(Registry) static std::array<std::byte, sizeof(Registry)> storage;
+  static auto* const registry = new (storage.data()) Registry;
+  return *registry;
 }
 
 }  // namespace
 
 Result<LibraryPtr> Library::Acquire() {
-  const std::lock_guard lock(RegistryMutex());
-  if (g_library == nullptr) {
-    HSMCORE_TRY(g_library, Create());
+  Registry& registry = TheRegistry();
+  std::unique_lock lock(registry.mutex);
+  if (registry.library == nullptr) {
+    HSMCORE_TRY(registry.library, Create());
   }
-  LibraryPtr library(g_library, &Library::Release);
-  ++g_users;
-  return library;
+  Library* const library = registry.library;
+  ++registry.users;
+  lock.unlock();  // without memory for it, the pointer calls Release(), which locks
+  return LibraryPtr(library, &Library::Release);
 }
 
 Result<Library*> Library::Create() {
@@ -56,9 +60,10 @@ Result<Library*> Library::Create() {
 // A context that another thread has used must outlive that thread, and nobody tells us when it
 // ends: then it stays here for the next user.
 void Library::Release(const Library* library) {
-  const std::lock_guard lock(RegistryMutex());
-  if (--g_users != 0 || !library->OnlyThisThreadUsedIt()) return;
-  g_library = nullptr;
+  Registry& registry = TheRegistry();
+  const std::lock_guard lock(registry.mutex);
+  if (--registry.users != 0 || !library->OnlyThisThreadUsedIt()) return;
+  registry.library = nullptr;
   delete library;
 }
 
@@ -100,7 +105,7 @@ ErrorMark::ErrorMark() : before_(ERR_peek_last_error()) { ERR_set_mark(); }
 ErrorMark::~ErrorMark() { ERR_pop_to_mark(); }
 
 std::string_view ErrorMark::Reason() const {
-  const unsigned long newest = ERR_peek_last_error();
+  const OpensslError newest = ERR_peek_last_error();
   const char* reason = newest == before_ ? nullptr : ERR_reason_error_string(newest);
   return reason == nullptr ? std::string_view{} : reason;
 }

@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 
+#include "crypto/openssl_ptr.h"
 #include "hsmcore/types.h"
 
 namespace hsmcore::crypto {
@@ -55,7 +56,7 @@ class Library {
   OSSL_PROVIDER* provider_;
   mutable std::array<std::atomic<EVP_MD*>, static_cast<std::size_t>(Digest::kSha3_512) + 1>
       digests_{};
-  mutable std::atomic<pthread_t> first_thread_{};
+  mutable std::atomic<pthread_t> first_thread_;
   mutable std::atomic<bool> several_threads_{false};
 };
 
@@ -75,7 +76,7 @@ class ErrorMark {
                               std::source_location where = std::source_location::current()) const;
 
  private:
-  unsigned long before_;
+  OpensslError before_;
 };
 
 // Brackets every use of the private context.

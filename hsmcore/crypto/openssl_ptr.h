@@ -11,6 +11,10 @@
 
 namespace hsmcore::crypto {
 
+// What OpenSSL counts bytes in, and its error codes.
+using OpensslLong = long;            // NOLINT(google-runtime-int)
+using OpensslError = unsigned long;  // NOLINT(google-runtime-int)
+
 template <auto Free>
 struct OpensslDelete {
   template <class T>

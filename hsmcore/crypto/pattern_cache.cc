@@ -20,7 +20,7 @@ void PatternCache::Add(std::unique_ptr<const Pattern> pattern) {
   for (std::atomic<const Pattern*>& slot : slots_) {
     const Pattern* there = nullptr;
     if (slot.compare_exchange_strong(there, pattern.get(), std::memory_order_acq_rel)) {
-      static_cast<void>(pattern.release());
+      [[maybe_unused]] const Pattern* kept = pattern.release();  // the slot owns it now
       return;
     }
     if (there->key == pattern->key) return;

@@ -15,7 +15,7 @@ constexpr std::string_view kStart = "-----BEGIN ";
 
 // PEM_FLAG_SECURE has OpenSSL wipe its buffers, whether or not the application uses its secure
 // heap.
-void FreePem(char* label, char* header, unsigned char* data, long length) {
+void FreePem(char* label, char* header, unsigned char* data, OpensslLong length) {
   OPENSSL_secure_free(label);
   OPENSSL_secure_free(header);
   OPENSSL_secure_clear_free(data, static_cast<std::size_t>(length));
@@ -31,7 +31,7 @@ Result<PemBlock> ReadPem(ByteView text, bool (*wanted)(std::string_view label)) 
   char* label = nullptr;
   char* header = nullptr;
   unsigned char* data = nullptr;
-  long length = 0;
+  OpensslLong length = 0;
   while (bio != nullptr &&
          PEM_read_bio_ex(bio.get(), &label, &header, &data, &length, PEM_FLAG_SECURE) == 1) {
     PemBlock block{label, SecretBytes::CopyOf({data, static_cast<std::size_t>(length)})};
@@ -48,11 +48,11 @@ Result<std::string> WritePem(const char* label, ByteView der) {
   const ErrorMark errors;
   const BioPtr bio(BIO_new(BIO_s_mem()));
   if (bio == nullptr ||
-      PEM_write_bio(bio.get(), label, "", der.data(), static_cast<long>(der.size())) <= 0) {
+      PEM_write_bio(bio.get(), label, "", der.data(), static_cast<OpensslLong>(der.size())) <= 0) {
     return errors.Fail(ErrorCode::kCryptoFailure, "writing PEM");
   }
   char* text = nullptr;
-  const long length = BIO_get_mem_data(bio.get(), &text);
+  const OpensslLong length = BIO_get_mem_data(bio.get(), &text);
   return std::string(text, static_cast<std::size_t>(length));
 }
 

@@ -80,7 +80,7 @@ class DigestStream final : public Stream {
 
  private:
   struct Hash {
-    std::array<std::uint8_t, EVP_MAX_MD_SIZE> bytes;
+    std::array<std::uint8_t, EVP_MAX_MD_SIZE> bytes{};
     unsigned size = 0;
     ByteView view() const { return ByteView(bytes).first(size); }
   };
