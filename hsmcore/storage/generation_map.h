@@ -9,6 +9,7 @@
 #include <span>
 
 #include "hsmcore/types.h"
+#include "storage/posix.h"
 
 namespace hsmcore::storage {
 
@@ -21,12 +22,16 @@ namespace hsmcore::storage {
 // under way, and a busy mark or an odd epoch that a crash left behind costs readers a look into the
 // store, never a wrong answer; the next writer clears it.
 //
+// Readers also take the head for busy when the machine was started anew since it was written: a
+// crash of the machine may have lost the newest of it.
+//
 // Slots: kSlots of them; a slot number is taken modulo kSlots. The file is sparse.
 // Readers need no lock. Writers hold the engine's writer lock.
 // The mapping is inherited over fork() and stays valid without any right to the home.
 class GenerationMap {
  public:
   static constexpr std::uint64_t kSlots = std::uint64_t{1} << 24;
+  static constexpr std::size_t kMaxMoved = 1000;  // epochs that one commit can move
 
   struct Head {
     std::uint64_t term = 0;
@@ -38,7 +43,7 @@ class GenerationMap {
 
   // In memory only, for engines that no other process shares.
   static Result<std::unique_ptr<GenerationMap>> Anonymous();
-  // Makes the file (mode 0600), durable. kHomeExists when it is there.
+  // Makes the file (mode 0600), durable. kHomeExists when it is there. The id has at most 63 bytes.
   static Status Create(const std::filesystem::path& file, std::string_view cluster_id);
   // Maps it; read-only where the file system or the rights allow no more (then Begin and End are
   // kStorageReadOnly). kHomeDamaged: missing, short, foreign; the detail names the repair command.
@@ -55,18 +60,34 @@ class GenerationMap {
 
   // Begin marks the head busy and the epochs odd; End makes them even, moves them on and publishes
   // the new head. Abandon (a commit that changed nothing) puts the head back, epochs moved on.
-  // Begin after a crash first settles what the dead writer left odd.
+  // Begin after a crash first settles what the dead writer left odd. More than kMaxMoved slots are
+  // kInvalidArgument; kStorageFull: no space for a slot's page. A Begin that fails changes nothing.
   Status Begin(std::span<const std::uint64_t> slots);
   Status End(std::span<const std::uint64_t> slots, const Head& head);
   Status Abandon(std::span<const std::uint64_t> slots);
 
  private:
   struct Header;
-  GenerationMap(void* mapping, bool writable);
+  struct Boot {  // which start of the machine; all zero when it cannot be told
+    std::uint64_t high = 0;
+    std::uint64_t low = 0;
+    friend bool operator==(const Boot&, const Boot&) = default;
+  };
+  GenerationMap(void* mapping, Descriptor file, bool writable);
+
+  static Boot ThisBoot();
+  Status ReserveSlots(std::span<const std::uint64_t> slots);
+  void Settle();
+  void PublishHead(const Head& head);
+  void MoveOn(std::uint64_t slot);
+
+  Descriptor file_;
   void* mapping_;
   Header* header_;
   std::atomic<std::uint32_t>* slots_;
   bool writable_;
+  bool found_busy_ = false;  // by Begin
+  Boot boot_;
 };
 
 }  // namespace hsmcore::storage
