@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "hsmcore/types.h"
@@ -24,12 +25,13 @@
 //            anything but a conflict may still turn out to be there (and then is there whole).
 // Isolation  readers see committed states only. Each call sees one revision; two calls may see two.
 // Threads    an engine may be called from several threads; it serialises them itself.
-// Fork       in a child an engine drops inherited handles without closing them and opens its own
-//            at the next call. fork() must not happen while a call is running in another thread
-//            (the cluster's fork guard sees to that).
+// Fork       in a child an engine puts inherited handles away without touching the files behind
+//            them, and opens its own at the next call. fork() must not happen while a call is
+//            running in another thread (the cluster's fork guard sees to that).
 // Errors     kStorageConflict (a precondition failed), kStorageFull, kStorageReadOnly, kStorageIo,
 //            kStorageBusy (the writer lock was not free in time), kHomeAccess, kHomeDamaged,
-//            kHomeNewer (schema), kNoHsmInService, kKeyAvailability (fewer members than min_copies).
+//            kHomeNewer (schema), kNoHsmInService, kKeyAvailability (fewer members than
+//            min_copies).
 namespace hsmcore::storage {
 
 // Newest schema that this code reads and writes; stored in every member.
@@ -57,9 +59,9 @@ struct Mutation {
 
 struct Batch {
   std::vector<Precondition> preconditions;
-  std::vector<Mutation> mutations;
+  std::vector<Mutation> mutations;  // each key once
   // Key epochs that this commit moves (see generation_map.h): moved after the commit is durable and
-  // before it is acknowledged.
+  // before it is acknowledged. An engine without a generation map ignores them.
   std::vector<std::uint64_t> epochs;
   // The commit needs this many members in service, or fails with kKeyAvailability and changes
   // nothing. An engine with fewer members than that by design needs all of them.
@@ -83,20 +85,22 @@ struct Change {
 struct Member {
   std::string id;
   std::string zone;
-  std::string location;         // directory or endpoint
-  bool in_service = false;      // read from and written to
-  std::uint64_t revision = 0;   // newest commit it holds; 0 when it cannot be read
-  std::string problem;          // why not in service and what to do; empty otherwise
+  std::string location;        // directory or endpoint
+  bool in_service = false;     // read from and written to
+  std::uint64_t revision = 0;  // newest commit it holds; 0 when it cannot be read
+  std::string problem;         // why not in service and what to do; empty otherwise
   // Only from Members(true):
   std::uint64_t entries = 0;    // live keys it holds
-  std::uint64_t different = 0;  // keys that are missing, extra or different from the reference
+  std::uint64_t different = 0;  // keys that are missing, extra or different from most members'
 };
 
-// Is this value genuine? Given to the engine, which asks before it returns a value; where a member's
-// copy is not, an engine with several members takes another member's and reports the first one.
+// Is this value genuine? Given to the engine, which asks before it returns a value; where a
+// member's copy is not, an engine with several members takes another member's and reports the first
+// one. Called with the engine locked: it must not call the engine.
 using Verifier = std::function<bool(const Entry&)>;
 
-// Held while a change is prepared, so that other writers wait instead of colliding.
+// Held while a change is prepared, so that other writers wait instead of colliding. Belongs to the
+// thread that took it, which may take it again; the engine must outlive it.
 class WriterLock {
  public:
   virtual ~WriterLock() = default;
@@ -144,15 +148,19 @@ class Transaction {
  public:
   explicit Transaction(Engine& engine) : engine_(engine) {}
 
+  // Sees what this transaction has written.
   Result<std::optional<Bytes>> Get(std::string_view key);
-  void Put(std::string key, Bytes value);
-  void Delete(std::string key);
+  void Put(std::string key, Bytes value) { Write(std::move(key), std::move(value)); }
+  void Delete(std::string key) { Write(std::move(key), std::nullopt); }
   void MoveEpoch(std::uint64_t slot) { batch_.epochs.push_back(slot); }
   void RequireCopies(unsigned copies) { batch_.min_copies = copies; }
 
  private:
-  friend Result<std::uint64_t> Update(Engine&,
-                                      const std::function<Status(Transaction&)>&);
+  friend Result<std::uint64_t> Update(Engine&, const std::function<Status(Transaction&)>&);
+  const Mutation* Written(std::string_view key) const;
+  void Write(std::string key, std::optional<Bytes> value);
+  Result<std::uint64_t> Commit();
+
   Engine& engine_;
   Batch batch_;
   std::map<std::string, std::uint64_t, std::less<>> reads_;

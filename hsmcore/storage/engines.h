@@ -17,7 +17,7 @@ namespace hsmcore::storage {
 std::unique_ptr<Engine> NewMemoryEngine();
 
 struct MemberOptions {
-  std::string id;                   // hsm-…
+  std::string id;  // hsm-…
   std::string zone;
   std::filesystem::path directory;  // holds store.db
 };
