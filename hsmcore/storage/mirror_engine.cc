@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <sys/random.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "base/text.h"
+#include "storage/contract.h"
+#include "storage/engines.h"
+#include "storage/mirror_fleet.h"
+#include "storage/posix.h"
+#include "storage/row_merge.h"
+
+namespace hsmcore::storage {
+namespace {
+
+// The greater term wins whatever the revisions. The clock takes part in it, so that of two
+// histories that were written apart from each other the one that was begun later wins.
+std::uint64_t TermAfter(std::uint64_t term) {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const std::int64_t stamp = std::chrono::duration_cast<std::chrono::microseconds>(now).count();
+  return std::max(term + 1, static_cast<std::uint64_t>(std::max<std::int64_t>(stamp, 0)));
+}
+
+Result<CommitMark> MarkAfter(const CommitMark& head, bool same_service) {
+  CommitMark next;
+  next.term = same_service ? head.term : TermAfter(head.term);
+  next.revision = head.revision + 1;
+  if (getrandom(next.id.data(), next.id.size(), 0) != std::ssize(next.id)) {
+    return FailErrno("cannot read", "getrandom", errno);
+  }
+  return next;
+}
+
+// kStorageConflict, or what kept `store` from being asked.
+Status CheckPreconditions(SqliteStore& store, std::span<const Precondition> preconditions) {
+  for (const Precondition& wanted : preconditions) {
+    HSMCORE_TRY(const std::optional<Entry> entry, store.Get(wanted.key));
+    const std::uint64_t found = entry ? entry->revision : 0;
+    if (found != wanted.revision) return Conflict(wanted, found);
+  }
+  return {};
+}
+
+// Remembers what a read found, unless it may pass by itself.
+void Suspect(MirrorMember& member, const Error& problem) {
+  const bool lasting =
+      problem.code() == ErrorCode::kHomeDamaged || problem.code() == ErrorCode::kStorageIo;
+  if (lasting) member.suspicion = problem.Message();
+}
+
+class MirrorEngine final : public Engine {
+ public:
+  explicit MirrorEngine(MirrorOptions options) : options_(std::move(options)), fleet_(options_) {}
+
+  Result<std::optional<Entry>> Get(std::string_view key, const Verifier* verifier) override;
+  Result<std::vector<Entry>> List(std::string_view prefix, const ListOptions& options) override;
+  Result<std::uint64_t> Count(std::string_view prefix) override;
+  Result<std::uint64_t> Commit(const Batch& batch) override;
+  Result<std::uint64_t> Revision() override;
+  Result<std::vector<Change>> ChangesSince(std::uint64_t revision) override;
+  Result<std::unique_ptr<WriterLock>> LockForUpdate() override;
+  Result<std::vector<Member>> Members(bool verify) override;
+  Result<std::vector<std::string>> Repair(const Verifier* verifier) override;
+
+ private:
+  class Lock;
+  // A commit that is ready to be written.
+  struct Plan {
+    CommitMark previous;
+    CommitMark next;
+    std::string service;
+  };
+
+  Result<MirrorMember*> Choose();
+  template <class Call>
+  auto Read(const Call& call) -> decltype(call(std::declval<SqliteStore&>()));
+  Result<Plan> MakePlan(const Batch& batch);
+  Result<Plan> PlanFor(MirrorMember& reference, const Batch& batch);
+  Status CheckCopies(const Batch& batch) const;
+  unsigned CopiesNeeded(const Batch& batch) const;
+  Result<std::uint64_t> Write(const Batch& batch, const Plan& plan);
+  Status Publish(std::span<const std::uint64_t> epochs, const CommitMark& head, unsigned copies);
+  Member Describe(MirrorMember& member, const MirrorMember* newest);
+  void Compare(std::vector<Member>& described, const CommitMark& newest);
+
+  const MirrorOptions options_;
+  std::atomic<std::thread::id> writer_;  // the thread that holds the writer lock
+  // Taken after the writer lock, never before it.
+  std::mutex mutex_;
+  MirrorFleet fleet_;
+  // Whom reads go to as long as the published head stays what it was.
+  MirrorMember* chosen_ = nullptr;
+  std::optional<GenerationMap::Head> chosen_for_;
+};
+
+// ---- Reading ------------------------------------------------------------------------------------
+
+Result<MirrorMember*> MirrorEngine::Choose() {
+  const GenerationMap* const generations = options_.generations;
+  const GenerationMap::Head published =
+      generations == nullptr ? GenerationMap::Head{.busy = true} : generations->ReadHead();
+  if (!published.busy && published == chosen_for_) return chosen_;
+  chosen_for_.reset();
+  if (!published.busy) {
+    MirrorMember* const found = fleet_.FindAt(published.term, published.revision, chosen_);
+    if (found != nullptr) {
+      chosen_for_ = published;
+      return chosen_ = found;
+    }
+  }
+  fleet_.Look();
+  HSMCORE_TRY(chosen_, fleet_.RequireNewest());
+  return chosen_;
+}
+
+// Where the chosen member fails, the others that are at the same state are asked.
+template <class Call>
+auto MirrorEngine::Read(const Call& call) -> decltype(call(std::declval<SqliteStore&>())) {
+  const std::lock_guard guard(mutex_);
+  HSMCORE_TRY(MirrorMember* const first, Choose());
+  auto answer = call(first->store);
+  if (answer) return answer;
+  Suspect(*first, answer.error());
+  chosen_for_.reset();
+  fleet_.Look();
+  const MirrorMember* const newest = fleet_.Newest();
+  for (MirrorMember* member : fleet_.InService()) {
+    if (member == first || member->head != newest->head) continue;
+    auto other = call(member->store);
+    if (other) {
+      chosen_ = member;
+      return other;
+    }
+    Suspect(*member, other.error());
+  }
+  return answer;
+}
+
+Result<std::optional<Entry>> MirrorEngine::Get(std::string_view key, const Verifier* verifier) {
+  return Read([&](SqliteStore& store) -> Result<std::optional<Entry>> {
+    HSMCORE_TRY(std::optional<Entry> entry, store.Get(key));
+    if (entry && verifier != nullptr && !(*verifier)(*entry)) {
+      return Fail(ErrorCode::kHomeDamaged, Cat("'", store.file().native(), "': the entry '", key,
+                                               "' is not genuine; run: hsmctl cluster sync"));
+    }
+    return entry;
+  });
+}
+
+Result<std::vector<Entry>> MirrorEngine::List(std::string_view prefix, const ListOptions& options) {
+  return Read([&](SqliteStore& store) { return store.List(prefix, options); });
+}
+
+Result<std::uint64_t> MirrorEngine::Count(std::string_view prefix) {
+  return Read([&](SqliteStore& store) { return store.Count(prefix); });
+}
+
+Result<std::vector<Change>> MirrorEngine::ChangesSince(std::uint64_t revision) {
+  return Read([&](SqliteStore& store) { return store.ChangesSince(revision); });
+}
+
+Result<std::uint64_t> MirrorEngine::Revision() {
+  const std::lock_guard guard(mutex_);
+  chosen_for_.reset();
+  fleet_.Look();
+  HSMCORE_TRY(const MirrorMember* const newest, fleet_.RequireNewest());
+  return newest->head.revision;
+}
+
+// ---- Writing ------------------------------------------------------------------------------------
+
+class MirrorEngine::Lock final : public WriterLock {
+ public:
+  Lock(MirrorEngine& engine, FileLock file) : engine_(engine), file_(std::move(file)) {
+    engine_.writer_ = std::this_thread::get_id();
+  }
+  ~Lock() override { engine_.writer_ = std::thread::id(); }
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+
+ private:
+  MirrorEngine& engine_;
+  FileLock file_;
+};
+
+Result<std::unique_ptr<WriterLock>> MirrorEngine::LockForUpdate() {
+  if (writer_ == std::this_thread::get_id()) return std::make_unique<WriterLock>();
+  HSMCORE_TRY(FileLock file, FileLock::Acquire(options_.lock_file, options_.busy_timeout));
+  return std::make_unique<Lock>(*this, std::move(file));
+}
+
+Result<std::uint64_t> MirrorEngine::Commit(const Batch& batch) {
+  HSMCORE_CHECK(CheckBatch(batch));
+  HSMCORE_TRY(const std::unique_ptr<WriterLock> lock, LockForUpdate());
+  const std::lock_guard guard(mutex_);
+  HSMCORE_TRY(const Plan plan, MakePlan(batch));
+  HSMCORE_CHECK(CheckCopies(batch));
+  return Write(batch, plan);
+}
+
+// A reference that cannot be asked goes out of service, and the next one is.
+Result<MirrorEngine::Plan> MirrorEngine::MakePlan(const Batch& batch) {
+  fleet_.Look();
+  for (;;) {
+    HSMCORE_TRY(MirrorMember* const reference, fleet_.BringTogether());
+    Result<Plan> plan = PlanFor(*reference, batch);
+    if (plan || plan.error().code() == ErrorCode::kStorageConflict) return plan;
+    reference->trouble = plan.error();
+  }
+}
+
+Result<MirrorEngine::Plan> MirrorEngine::PlanFor(MirrorMember& reference, const Batch& batch) {
+  HSMCORE_CHECK(CheckPreconditions(reference.store, batch.preconditions));
+  HSMCORE_TRY(const std::string recorded, reference.store.Service());
+  Plan plan{.previous = reference.head, .next = {}, .service = fleet_.ServiceList()};
+  HSMCORE_TRY(plan.next, MarkAfter(plan.previous, recorded == plan.service));
+  return plan;
+}
+
+unsigned MirrorEngine::CopiesNeeded(const Batch& batch) const {
+  return std::clamp(batch.min_copies, 1U, static_cast<unsigned>(options_.members.size()));
+}
+
+Status MirrorEngine::CheckCopies(const Batch& batch) const {
+  const std::size_t in_service = fleet_.InService().size();
+  if (in_service >= CopiesNeeded(batch)) return {};
+  return Fail(ErrorCode::kKeyAvailability,
+              Cat(in_service, " of ", options_.members.size(), " HSMs are in service and ",
+                  CopiesNeeded(batch),
+                  " are needed; see: hsmctl cluster describe, then run: hsmctl cluster sync"));
+}
+
+Result<std::uint64_t> MirrorEngine::Write(const Batch& batch, const Plan& plan) {
+  GenerationMap* const generations = options_.generations;
+  if (generations != nullptr) HSMCORE_CHECK(generations->Begin(batch.epochs));
+  std::optional<Error> problem;
+  bool in_doubt = false;
+  unsigned copies = 0;
+  for (MirrorMember* member : fleet_.InService()) {
+    const Status applied =
+        member->store.Apply(plan.previous, plan.next, plan.service, batch.mutations);
+    if (applied) {
+      ++copies;
+      continue;
+    }
+    member->trouble = applied.error();
+    in_doubt = in_doubt || applied.error().code() == ErrorCode::kStorageIo;
+    if (!problem) problem = applied.error();
+  }
+  if (copies == 0) {
+    // After a failed sync the commit may turn up later. The epochs then stay odd, as after a crash.
+    if (generations != nullptr && !in_doubt) HSMCORE_CHECK(generations->Abandon(batch.epochs));
+    return std::unexpected(*std::move(problem));
+  }
+  HSMCORE_CHECK(Publish(batch.epochs, plan.next, copies));
+  if (copies >= CopiesNeeded(batch)) return plan.next.revision;
+  return Fail(problem->code(), Cat("the change is on ", copies, " of the ", CopiesNeeded(batch),
+                                   " HSMs it needs and may come into force; ", problem->detail()));
+}
+
+Status MirrorEngine::Publish(std::span<const std::uint64_t> epochs, const CommitMark& head,
+                             unsigned copies) {
+  if (options_.generations == nullptr) return {};
+  return options_.generations->End(epochs, {head.term, head.revision, copies, false});
+}
+
+// ---- Members ------------------------------------------------------------------------------------
+
+Result<std::vector<Member>> MirrorEngine::Members(bool verify) {
+  std::unique_lock guard(mutex_);
+  chosen_for_.reset();
+  fleet_.Look();
+  std::unique_ptr<WriterLock> lock;
+  if (verify || !fleet_.AllAlike()) {
+    // A commit under way makes members differ for a moment. Who may not lock may still look.
+    guard.unlock();
+    if (auto locked = LockForUpdate()) lock = *std::move(locked);
+    guard.lock();
+    fleet_.Look();
+  }
+  if (verify) {
+    for (MirrorMember* member : fleet_.InService()) {
+      if (const Status sound = member->store.Check(); !sound) member->trouble = sound.error();
+    }
+  }
+  const MirrorMember* const newest = fleet_.Newest();
+  std::vector<Member> described;
+  for (const auto& member : fleet_.members()) described.push_back(Describe(*member, newest));
+  if (verify && newest != nullptr) Compare(described, newest->head);
+  return described;
+}
+
+Member MirrorEngine::Describe(MirrorMember& member, const MirrorMember* newest) {
+  Member description;
+  description.id = member.options.id;
+  description.zone = member.options.zone;
+  description.location = member.options.directory.native();
+  if (member.trouble) {
+    description.problem = member.trouble->Message();
+    return description;
+  }
+  description.revision = member.head.revision;
+  if (member.head != newest->head) {
+    description.problem =
+        Cat("out of sync: it is at revision ", member.head.revision, ", the cluster at ",
+            newest->head.revision, "; run: hsmctl cluster sync");
+  } else {
+    description.problem = member.suspicion;
+  }
+  description.in_service = description.problem.empty();
+  return description;
+}
+
+// Entry by entry with what most of those that are at the newest state hold.
+void MirrorEngine::Compare(std::vector<Member>& described, const CommitMark& newest) {
+  std::vector<MirrorMember*> readable = fleet_.InService();
+  const auto laggards = std::ranges::stable_partition(
+      readable, [&](const MirrorMember* member) { return member->head == newest; });
+  const std::size_t voters = readable.size() - laggards.size();
+  std::vector<SqliteStore*> stores;
+  std::vector<Member*> rows;  // beside `stores`
+  for (MirrorMember* member : readable) {
+    stores.push_back(&member->store);
+    rows.push_back(&*std::ranges::find(described, member->options.id, &Member::id));
+  }
+  const std::vector<Status> read = MergeRows(stores, [&](RowVersions versions) {
+    const Row* right = versions[GenuineVersion(versions.first(voters), nullptr)];
+    for (std::size_t i = 0; i < versions.size(); ++i) {
+      if (versions[i] != nullptr && versions[i]->value) ++rows[i]->entries;
+      if (!SameRow(versions[i], right)) ++rows[i]->different;
+    }
+  });
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    Member& member = *rows[i];
+    if (member.problem.empty() && member.different != 0) {
+      member.problem =
+          Cat(member.different, " entries differ from the other HSMs'; run: hsmctl cluster sync");
+    }
+    if (!read[i]) member.problem = read[i].error().Message();
+    member.in_service = member.problem.empty();
+  }
+}
+
+Result<std::vector<std::string>> MirrorEngine::Repair(const Verifier* verifier) {
+  HSMCORE_TRY(const std::unique_ptr<WriterLock> lock, LockForUpdate());
+  const std::lock_guard guard(mutex_);
+  chosen_for_.reset();
+  fleet_.Look();
+  for (MirrorMember* member : fleet_.InService()) {
+    if (const Status sound = member->store.Check(); !sound) member->trouble = sound.error();
+  }
+  const MirrorMember* reference = nullptr;
+  for (bool reconciled = false; !reconciled;) {
+    HSMCORE_TRY(reference, fleet_.BringTogether());
+    reconciled = fleet_.Reconcile(verifier);
+  }
+  std::vector<std::string> changed;
+  for (MirrorMember* member : fleet_.InService()) {
+    member->suspicion.clear();
+    if (member->changed) changed.push_back(member->options.id);
+  }
+  if (options_.generations != nullptr) HSMCORE_CHECK(options_.generations->Begin({}));
+  HSMCORE_CHECK(Publish({}, reference->head, static_cast<unsigned>(fleet_.InService().size())));
+  return changed;
+}
+
+}  // namespace
+
+std::unique_ptr<Engine> NewMirrorEngine(MirrorOptions options) {
+  return std::make_unique<MirrorEngine>(std::move(options));
+}
+
+// A mirror of one: it shares the lock, the checks and the repair.
+std::unique_ptr<Engine> NewSqliteEngine(SqliteOptions options) {
+  MirrorOptions mirror;
+  mirror.cluster_id = std::move(options.cluster_id);
+  mirror.lock_file = options.member.directory / "lock";
+  mirror.members.push_back(std::move(options.member));
+  mirror.busy_timeout = options.busy_timeout;
+  return NewMirrorEngine(std::move(mirror));
+}
+
+}  // namespace hsmcore::storage

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/mirror_fleet.h"
+
+#include <algorithm>
+#include <chrono>
+#include <tuple>
+#include <utility>
+
+#include "base/text.h"
+#include "storage/row_merge.h"
+
+namespace hsmcore::storage {
+namespace {
+
+// How long one member's file may keep all others waiting.
+constexpr std::chrono::milliseconds kMemberPatience{5000};
+
+}  // namespace
+
+MirrorFleet::MirrorFleet(const MirrorOptions& options) {
+  for (const MemberOptions& member : options.members) {
+    members_.push_back(std::make_unique<MirrorMember>(SqliteOptions{
+        options.cluster_id, member, std::min(options.busy_timeout, kMemberPatience)}));
+  }
+}
+
+void MirrorFleet::LookAt(MirrorMember& member) {
+  member.trouble.reset();
+  const Result<CommitMark> head = member.store.ReadHead();
+  if (head) {
+    member.head = *head;
+  } else {
+    member.trouble = head.error();
+  }
+}
+
+void MirrorFleet::Look() {
+  for (const auto& member : members_) {
+    LookAt(*member);
+    member->changed = false;
+  }
+}
+
+std::vector<MirrorMember*> MirrorFleet::InService() const {
+  std::vector<MirrorMember*> in_service;
+  for (const auto& member : members_) {
+    if (!member->trouble) in_service.push_back(member.get());
+  }
+  return in_service;
+}
+
+std::string MirrorFleet::ServiceList() const {
+  std::string list;
+  for (const MirrorMember* member : InService()) list.append(member->options.id).append(" ");
+  return list;
+}
+
+bool MirrorFleet::AllAlike() const {
+  return std::ranges::all_of(members_, [&](const auto& member) {
+    return !member->trouble && member->head == members_.front()->head;
+  });
+}
+
+std::ptrdiff_t MirrorFleet::Holders(const CommitMark& head) const {
+  return std::ranges::count_if(
+      members_, [&](const auto& member) { return !member->trouble && member->head == head; });
+}
+
+MirrorMember* MirrorFleet::Newest() const {
+  const std::vector<MirrorMember*> in_service = InService();
+  const auto newest = std::ranges::max_element(in_service, {}, [&](const MirrorMember* member) {
+    const CommitMark& head = member->head;
+    return std::tuple(head.term, head.revision, Holders(head), head.id);
+  });
+  return newest == in_service.end() ? nullptr : *newest;
+}
+
+// With one reason for all, that reason; it tells a newer or an unreadable home from a lost one.
+Result<MirrorMember*> MirrorFleet::RequireNewest() const {
+  if (MirrorMember* newest = Newest()) return newest;
+  const Error& first = *members_.front()->trouble;
+  ErrorCode code = first.code();
+  std::string details;
+  for (const auto& member : members_) {
+    if (member->trouble->code() != code) code = ErrorCode::kNoHsmInService;
+    details +=
+        Cat(details.empty() ? "" : "; ", member->options.id, ": ", member->trouble->detail());
+  }
+  return Fail(code, members_.size() == 1 ? first.detail() : details);
+}
+
+MirrorMember* MirrorFleet::FindAt(std::uint64_t term, std::uint64_t revision,
+                                  MirrorMember* preferred) {
+  std::vector<MirrorMember*> order;
+  for (const auto& member : members_) order.push_back(member.get());
+  std::ranges::stable_sort(order, {}, [&](const MirrorMember* member) {
+    return std::pair(!member->suspicion.empty(), member != preferred);
+  });
+  for (MirrorMember* member : order) {
+    LookAt(*member);
+    if (!member->trouble && member->head.term == term && member->head.revision == revision) {
+      return member;
+    }
+  }
+  return nullptr;
+}
+
+Result<MirrorMember*> MirrorFleet::BringTogether() {
+  // Each round that fails takes its reference out of service, so there are at most as many rounds
+  // as members.
+  for (;;) {
+    HSMCORE_TRY(MirrorMember* const reference, RequireNewest());
+    if (BringAllTo(*reference)) return reference;
+  }
+}
+
+bool MirrorFleet::BringAllTo(MirrorMember& reference) {
+  return std::ranges::all_of(members_, [&](const auto& member) {
+    return Bring(*member, reference) || !reference.trouble;
+  });
+}
+
+// False: the member is out of service; or the reference, when it was that which could not be read.
+bool MirrorFleet::Bring(MirrorMember& member, MirrorMember& reference) {
+  if (!member.trouble && member.head == reference.head) return true;
+  if (member.trouble && member.trouble->code() != ErrorCode::kHomeDamaged) return false;
+
+  Result<Delta> delta =
+      member.trouble ? reference.store.WholeDelta() : reference.store.DeltaFor(member.head);
+  if (!delta) {
+    reference.trouble = delta.error();
+    return false;
+  }
+  Status taken =
+      member.trouble ? Status(std::unexpected(*member.trouble)) : member.store.TakeOver(*delta);
+  if (!taken && taken.error().code() == ErrorCode::kHomeDamaged) {
+    if (!delta->whole) delta = reference.store.WholeDelta();
+    if (!delta) {
+      reference.trouble = delta.error();
+      return false;
+    }
+    taken = member.store.MakeAnew();
+    if (taken) taken = member.store.TakeOver(*delta);
+  }
+  if (!taken) {
+    member.trouble = taken.error();
+    return false;
+  }
+  member.trouble.reset();
+  member.suspicion.clear();
+  member.head = reference.head;
+  member.changed = true;
+  return true;
+}
+
+bool MirrorFleet::Reconcile(const Verifier* verifier) {
+  const std::vector<MirrorMember*> members = InService();
+  std::vector<SqliteStore*> stores;
+  for (MirrorMember* member : members) stores.push_back(&member->store);
+  std::vector<Correction> corrections(members.size());
+  const std::vector<Status> read = MergeRows(stores, [&](RowVersions versions) {
+    const auto differs = [&](const Row* row) { return !SameRow(row, versions.front()); };
+    if (std::ranges::none_of(versions, differs)) return;
+    const Row* right = versions[GenuineVersion(versions, verifier)];
+    for (std::size_t i = 0; i < versions.size(); ++i) {
+      if (SameRow(versions[i], right)) continue;
+      if (right != nullptr) {
+        corrections[i].rows.push_back(*right);
+      } else {
+        corrections[i].removed.push_back(versions[i]->key);
+      }
+    }
+  });
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    if (!read[i]) members[i]->trouble = read[i].error();
+  }
+  // A vote that an unreadable member could not take part in to the end does not count.
+  if (InService().size() != members.size()) return false;
+  bool all_right = true;
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    all_right = Correct(*members[i], corrections[i]) && all_right;
+  }
+  return all_right;
+}
+
+bool MirrorFleet::Correct(MirrorMember& member, const Correction& correction) {
+  if (correction.rows.empty() && correction.removed.empty()) return true;
+  const Status rewritten = member.store.Rewrite(correction.rows, correction.removed);
+  if (!rewritten) member.trouble = rewritten.error();
+  member.changed = rewritten.has_value();
+  return rewritten.has_value();
+}
+
+}  // namespace hsmcore::storage
