@@ -19,7 +19,6 @@ using hsmcore::ClusterPtr;
 using hsmcore::ErrorCode;
 using hsmcore::Fail;
 using hsmcore::HsmDescription;
-using hsmcore::PasswordCost;
 using hsmcore::Result;
 
 struct CreateOptions {
@@ -116,6 +115,7 @@ Result<Report> Describe(const Context& context, const DescribeOptions& given) {
 }
 
 Result<Report> Sync(const Context& context) {
+  HSMCORE_CHECK(hsmcore::Cluster::RestoreGeneration(context.Home()));
   HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
   HSMCORE_TRY(const std::vector<std::string> repaired, cluster->Sync());
   std::string message = repaired.empty() ? "Every HSM was in sync" : "Repaired";

@@ -63,7 +63,8 @@ ssize_t ReadSome(int fd, std::span<std::uint8_t> out) {
 std::filesystem::path AbsolutePath(const std::filesystem::path& path) {
   std::error_code error;
   std::filesystem::path absolute = std::filesystem::absolute(path, error);
-  return error ? path : absolute;
+  if (error) absolute = path;
+  return absolute;
 }
 
 Result<NewFile> NewFile::Create(const std::filesystem::path& path, IfExists if_exists,

@@ -101,9 +101,12 @@ Json PageJson(const Page& page, bool verbose) {
 }
 
 std::string PageText(const Page& page, bool verbose, bool admin) {
-  std::string text = admin     ? HandlesAndLabelsText(page.keys)
-                     : verbose ? KeysText(page.keys)
-                               : ShortKeysText(page.keys);
+  std::string text;
+  if (admin) {
+    text = HandlesAndLabelsText(page.keys);
+  } else {
+    text = verbose ? KeysText(page.keys) : ShortKeysText(page.keys);
+  }
   text += std::to_string(page.keys.size()) + " of " + std::to_string(page.total) + " keys";
   if (!page.next_token.empty()) text += "; go on with --starting-token " + page.next_token;
   return text + "\n";

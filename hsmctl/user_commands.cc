@@ -27,6 +27,11 @@ struct CreateOptions {
   std::optional<std::string> password_source;
 };
 
+struct UnlockOptions {
+  std::string username;
+  std::string role;
+};
+
 struct ChangePasswordOptions {
   std::optional<std::string> password_source;
 };
@@ -80,6 +85,14 @@ Result<Report> List(const Context& context) {
   return Report{.data = {{"users", std::move(list)}}, .text = table.ToString(), .note = {}};
 }
 
+Result<Report> Unlock(const Context& context, const UnlockOptions& given) {
+  HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
+  HSMCORE_TRY(const SessionPtr session, context.Login(*cluster, context.login(), Role::kAdmin));
+  HSMCORE_CHECK(session->UnlockUser(given.username, *hsmcore::RoleByName(given.role)));
+  return MessageReport("Unlocked user " + given.username + " (" + given.role + ")",
+                       {{"username", given.username}, {"role", given.role}});
+}
+
 Result<Report> ChangePassword(const Context& context, const ChangePasswordOptions& given) {
   HSMCORE_TRY(const SessionPtr session, LoginAsSelf(context));
   HSMCORE_TRY(const SecretBytes password, NewPassword(given.password_source, session->user()));
@@ -127,6 +140,20 @@ void AddCreate(CLI::App& group, SelectedCommand& selected) {
       ->type_name("file:PATH");
 }
 
+void AddUnlock(CLI::App& group, SelectedCommand& selected) {
+  const auto [app, options] = AddCommand<UnlockOptions>(
+      group, selected,
+      {.name = "unlock",
+       .description = "Frees a user whom wrong passwords have locked; takes an admin",
+       .example = "hsmctl --user admin user unlock --username app --role crypto-user"},
+      Unlock);
+  app->add_option("--username", options->username, "Who is locked")->required()->type_name("NAME");
+  app->add_option("--role", options->role, "In which role")
+      ->required()
+      ->check(CLI::IsMember({"admin", "crypto-user"}))
+      ->type_name("ROLE");
+}
+
 void AddMachineCommands(CLI::App& group, SelectedCommand& selected) {
   const auto [app, options] = AddCommand<MachineOptions>(
       group, selected,
@@ -164,6 +191,7 @@ void AddUserCommands(CLI::App& parent, SelectedCommand& selected) {
       ChangePassword);
   app->add_option("--password-source", options->password_source, "The new password")
       ->type_name("file:PATH");
+  AddUnlock(*group, selected);
   AddMachineCommands(*group, selected);
 }
 
