@@ -91,6 +91,16 @@ const Value& Reader::List(const char* name) {
   return field == nullptr ? empty_ : *field;
 }
 
+Status Reader::CheckVersion(std::uint64_t known) {
+  const std::uint64_t version = Number("v");
+  if (version > known) {
+    return Fail(ErrorCode::kHomeNewer, Cat(what_, " has format ", version, ", this program knows ",
+                                           known, "; use the newer hsm-provider"));
+  }
+  if (version == 0) Refuse("v");
+  return {};
+}
+
 Status Reader::Finish() const {
   if (!bad_field_) return {};
   return Fail(ErrorCode::kRecordDamaged, Cat(what_, ": field '", *bad_field_, "' is not right"));

@@ -36,6 +36,8 @@ class Reader {
   std::int64_t Signed(const char* name);
   const Value& Map(const char* name);
   const Value& List(const char* name);
+  // The field "v", which every record has: kHomeNewer above `known`.
+  Status CheckVersion(std::uint64_t known);
   bool Has(const char* name) const { return map_.is_object() && map_.contains(name); }
   // For values that have the right type and still are not right.
   void Refuse(std::string_view name);

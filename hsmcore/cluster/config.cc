@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::string_view kContext = "hsm cluster config v1";
 constexpr std::string_view kWhat = "the cluster's configuration record";
+constexpr unsigned kVersion = 1;
 
 }  // namespace
 
@@ -18,13 +19,15 @@ Bytes Config::Encode(const vault::Identity& admin) const {
                                    {"mode", NameOf(mode)},
                                    {"cost", static_cast<unsigned>(cost)},
                                    {"created", created}});
-  return cbor::Encode(
-      {{"v", 1U}, {"body", cbor::Blob(body)}, {"sig", cbor::Blob(admin.Sign(kContext, body))}});
+  return cbor::Encode({{"v", kVersion},
+                       {"body", cbor::Blob(body)},
+                       {"sig", cbor::Blob(admin.Sign(kContext, body))}});
 }
 
 Result<Config> Config::Decode(ByteView record, ByteView root, std::string_view cluster_id) {
   HSMCORE_TRY(const cbor::Value outer, cbor::Decode(record, kWhat));
   cbor::Reader in(outer, kWhat);
+  HSMCORE_CHECK(in.CheckVersion(kVersion));
   const Bytes body = in.Blob("body");
   if (!vault::VerifySignature(root, kContext, body, in.Blob("sig"))) in.Refuse("sig");
   HSMCORE_CHECK(in.Finish());

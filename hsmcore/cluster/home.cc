@@ -203,6 +203,15 @@ Status Publish(const fs::path& home, const ClusterFile& file) {
   return {};
 }
 
+Status RestoreGeneration(const fs::path& home, const ClusterFile& file) {
+  const auto map = storage::GenerationMap::Open(GenerationFile(home), file.id);
+  if (map || map.error().code() != ErrorCode::kHomeDamaged) return {};
+  if (unlink(GenerationFile(home).c_str()) != 0 && errno != ENOENT) {
+    return std::unexpected(FileError(GenerationFile(home), "remove", errno));
+  }
+  return storage::GenerationMap::Create(GenerationFile(home), file.id);
+}
+
 void Sweep(const fs::path& home, const ClusterFile& file) {
   for (const HsmPlace& place : file.hsms) RemoveTree(HsmDirectory(home, place));
   RemoveTree(home / "hsms");

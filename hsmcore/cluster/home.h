@@ -41,6 +41,9 @@ Status Publish(const std::filesystem::path& home, const ClusterFile& file);
 // Takes back what Prepare made.
 void Sweep(const std::filesystem::path& home, const ClusterFile& file);
 
+// Makes the generation file anew where it cannot be opened.
+Status RestoreGeneration(const std::filesystem::path& home, const ClusterFile& file);
+
 }  // namespace hsmcore::cluster
 
 #endif  // HSMCORE_CLUSTER_HOME_H_

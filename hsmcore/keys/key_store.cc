@@ -58,6 +58,11 @@ Result<std::vector<KeyHandle>> HandlesBelow(cluster::Core& core, std::string_vie
   }
 }
 
+// What a process that has the key loaded must learn of: labels and ids it need not.
+bool SameUse(const std::optional<ObjectAttributes>& a, const std::optional<ObjectAttributes>& b) {
+  return a.has_value() == b.has_value() && (!a || a->flags == b->flags);
+}
+
 // Opens, lets `change` edit, and seals again, because the body is what the private part is bound
 // to.
 Status EditAndSeal(KeyRecord& record, const users::Actor& owner,
@@ -166,6 +171,8 @@ Result<KeyRecord> Rewrite(cluster::Core& core, const users::Actor& owner, KeyHan
                                                           " was changed in the store; run "
                                                           "'hsmctl cluster sync'"));
                 }
+                const auto private_before = record.private_half;
+                const auto public_before = record.public_half;
                 for (std::string& index : IndexPaths(record)) change.Delete(std::move(index));
                 HSMCORE_CHECK(EditAndSeal(record, owner, change_record));
                 if (record.private_half || record.public_half) {
@@ -174,7 +181,10 @@ Result<KeyRecord> Rewrite(cluster::Core& core, const users::Actor& owner, KeyHan
                 } else {
                   change.Delete(path);
                 }
-                change.MoveEpoch(EpochSlot(handle));
+                if (!SameUse(private_before, record.private_half) ||
+                    !SameUse(public_before, record.public_half)) {
+                  change.MoveEpoch(EpochSlot(handle));
+                }
                 result = std::move(record);
                 return {};
               }));

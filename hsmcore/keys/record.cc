@@ -96,9 +96,7 @@ Bytes SignedMessage(std::string_view path, ByteView body, ByteView sealed, ByteV
 Result<DecodedKey> Decode(std::string_view path, ByteView bytes) {
   HSMCORE_TRY(const cbor::Value value, cbor::Decode(bytes, path));
   cbor::Reader in(value, path);
-  if (in.Number("v") > kVersion) {
-    return Fail(ErrorCode::kHomeNewer, Cat(path, " was written by a newer hsm-provider; use that"));
-  }
+  HSMCORE_CHECK(in.CheckVersion(kVersion));
   DecodedKey decoded;
   const Bytes body = in.Blob("body");
   const Bytes grants = in.Blob("grants");

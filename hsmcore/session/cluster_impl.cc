@@ -11,12 +11,12 @@
 #include "session/genuine.h"
 #include "session/session_impl.h"
 #include "users/authentication.h"
+#include "users/lockout.h"
 #include "vault/sealing.h"
 
 namespace hsmcore {
 namespace {
 
-using session::Login;
 using session::SessionImpl;
 
 class ClusterImpl;
@@ -121,8 +121,9 @@ Result<std::shared_ptr<Session>> ClusterImpl::Login(const Credential& credential
   const Bytes tag =
       vault::KeyedTag(tag_key_, credential.secret.Read(SecretAccess{"recognise a login"}));
   HSMCORE_TRY(const std::uint64_t revision, RecordRevision(path));
+  HSMCORE_TRY(const unsigned failed, users::FailedLogins(*core_->engine, path));
   const auto known = logins_.find(path);
-  if (known != logins_.end() && known->second.record_revision == revision &&
+  if (known != logins_.end() && known->second.record_revision == revision && failed == 0 &&
       vault::EqualConstantTime(known->second.tag, tag)) {
     return known->second.session;
   }
@@ -176,6 +177,11 @@ Result<std::shared_ptr<Cluster>> Cluster::Create(const ClusterOptions& options) 
     return std::unexpected(made.error());
   }
   return Open(options.home);
+}
+
+Status Cluster::RestoreGeneration(const std::filesystem::path& home) {
+  HSMCORE_TRY(const cluster::ClusterFile file, cluster::ReadClusterFile(home));
+  return cluster::RestoreGeneration(home, file);
 }
 
 Result<std::shared_ptr<Cluster>> Cluster::Open(const std::filesystem::path& home) {

@@ -165,7 +165,8 @@ Result<KeyPtr> SessionImpl::LoadHandle(KeyHandle handle, bool want_private) {
   parts.public_part = record->public_part;
   parts.core = core_;
   parts.version = record->version;
-  HSMCORE_TRY(const auto held, MakeHeld(std::move(parts), material ? &*material : nullptr, false));
+  HSMCORE_TRY(std::shared_ptr<const HeldKey> held,
+              MakeHeld(std::move(parts), material ? &*material : nullptr, false));
   Remember(cache_key, held);
   return held;
 }
@@ -237,7 +238,8 @@ Result<KeyPtr> SessionImpl::MakeSessionKey(const KeyPairMaterial& material,
   parts.public_info->handle = handle.PublicHalf();
   parts.public_info->klass = KeyClass::kPublicKey;
   parts.public_info->attributes = form.public_half;
-  HSMCORE_TRY(const auto held, MakeHeld(std::move(parts), &material.private_part, false));
+  HSMCORE_TRY(std::shared_ptr<const HeldKey> held,
+              MakeHeld(std::move(parts), &material.private_part, false));
   const std::lock_guard lock(core_->mutex);
   session_keys_[handle] = held;
   return held;

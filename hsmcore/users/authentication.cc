@@ -40,7 +40,9 @@ Result<vault::Identity> OpenWithPassword(cluster::Core& core, const UserRecord& 
     return std::unexpected(WrongPassword(user, counted.value_or(failed + 1)));
   }
   // A login that succeeds writes nothing, except to forget wrong ones; where it cannot, it stands.
-  if (failed > 0) static_cast<void>(ClearFailedLogins(*core.engine, user.path()));
+  if (failed > 0) {
+    [[maybe_unused]] const Status cleared = ClearFailedLogins(*core.engine, user.path());
+  }
   return identity;
 }
 

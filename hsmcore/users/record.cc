@@ -127,15 +127,12 @@ Bytes EncodeRecord(const UserRecord& record, const SignedIdentity& identity,
 Result<DecodedRecord> DecodeRecord(std::string_view path, ByteView bytes) {
   HSMCORE_TRY(const cbor::Value value, cbor::Decode(bytes, path));
   cbor::Reader in(value, path);
-  const std::uint64_t version = in.Number("v");
+  HSMCORE_CHECK(in.CheckVersion(kVersion));
   DecodedRecord decoded;
   decoded.identity = {in.Blob("identity"), in.Blob("identity_sig")};
   const Bytes credentials = in.Blob("credentials");
   const Bytes signature = in.Blob("credentials_sig");
   HSMCORE_CHECK(in.Finish());
-  if (version > kVersion) {
-    return Fail(ErrorCode::kHomeNewer, Cat(path, " was written by a newer hsm-provider; use that"));
-  }
   HSMCORE_CHECK(DecodeIdentity(decoded.identity.body, path, decoded.record));
   if (!vault::VerifySignature(decoded.record.identity.sign_key, kCredentialsContext,
                               CredentialsMessage(decoded.identity.body, credentials), signature)) {

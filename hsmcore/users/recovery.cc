@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::string_view kContext = "hsm recovery key v1";
 constexpr std::string_view kWhat = "the recovery record";
+constexpr unsigned kVersion = 1;
 
 }  // namespace
 
@@ -16,7 +17,7 @@ Bytes Recovery::Encode(const vault::Identity& signing_admin) const {
   for (const auto& [path, share] : sealed) shares[path] = cbor::Blob(share);
   const Bytes body =
       cbor::Encode({{"public", cbor::Blob(public_key)}, {"sealed", shares}, {"signer", signer}});
-  return cbor::Encode({{"v", 1U},
+  return cbor::Encode({{"v", kVersion},
                        {"body", cbor::Blob(body)},
                        {"sig", cbor::Blob(signing_admin.Sign(kContext, body))}});
 }
@@ -24,6 +25,7 @@ Bytes Recovery::Encode(const vault::Identity& signing_admin) const {
 Result<Recovery> Recovery::Decode(ByteView record, const std::map<std::string, Bytes>& trusted) {
   HSMCORE_TRY(const cbor::Value outer, cbor::Decode(record, kWhat));
   cbor::Reader in(outer, kWhat);
+  HSMCORE_CHECK(in.CheckVersion(kVersion));
   const Bytes body = in.Blob("body");
   const Bytes signature = in.Blob("sig");
   HSMCORE_CHECK(in.Finish());

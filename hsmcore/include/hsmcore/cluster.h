@@ -70,6 +70,11 @@ class Cluster {
   // kHomeNotFound, kHomeAccess, kHomeDamaged, kHomeNewer, kNoHsmInService.
   static Result<std::shared_ptr<Cluster>> Open(const std::filesystem::path& home);
 
+  // Makes the file `generation` of a home anew when it is missing or damaged, which Open reports as
+  // kHomeDamaged. Programs that have keys of this home loaded must be restarted afterwards: they
+  // look at the old file and would not see later changes.
+  static Status RestoreGeneration(const std::filesystem::path& home);
+
   virtual const std::string& id() const = 0;
   virtual const std::filesystem::path& home() const = 0;
 
