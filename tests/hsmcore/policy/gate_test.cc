@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policy/gate.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+
+namespace hsmcore::policy {
+namespace {
+
+ErrorCode CodeOf(const Status& status) {
+  return status ? static_cast<ErrorCode>(0) : status.error().code();
+}
+
+AttributeFlags Only(Attribute flag) {
+  AttributeFlags flags;
+  flags.Set(flag, true);
+  return flags;
+}
+
+AttributeFlags AllBut(Attribute flag) {
+  AttributeFlags flags = AttributeFlags::FromBits(~0U);
+  flags.Set(flag, false);
+  return flags;
+}
+
+TEST(GateTest, RolesByOperation) {
+  using enum Operation;
+  for (const Operation operation : {kCreateUser, kUnlockUser, kListAllKeys, kSetTrusted}) {
+    EXPECT_TRUE(Allow(operation, Role::kAdmin));
+    EXPECT_EQ(CodeOf(Allow(operation, Role::kCryptoUser)), ErrorCode::kRoleForbids);
+    EXPECT_EQ(CodeOf(Allow(operation, std::nullopt)), ErrorCode::kLoginRequired);
+  }
+  for (const Operation operation : {kManageKeys, kLoadPrivateKey}) {
+    EXPECT_EQ(CodeOf(Allow(operation, Role::kAdmin)), ErrorCode::kRoleForbids);
+    EXPECT_TRUE(Allow(operation, Role::kCryptoUser));
+    EXPECT_EQ(CodeOf(Allow(operation, std::nullopt)), ErrorCode::kLoginRequired);
+  }
+  EXPECT_TRUE(Allow(kListUsers, std::nullopt));
+  EXPECT_TRUE(Allow(kMakeSessionKey, std::nullopt));
+  EXPECT_EQ(CodeOf(Allow(kMakeSessionKey, Role::kAdmin)), ErrorCode::kRoleForbids);
+}
+
+TEST(GateTest, EachUseNeedsItsAttributeAndNoOther) {
+  constexpr auto kUses = std::to_array<std::pair<Key::Use, Attribute>>({
+      {Key::Use::kSign, Attribute::kSign},
+      {Key::Use::kVerify, Attribute::kVerify},
+      {Key::Use::kEncrypt, Attribute::kEncrypt},
+      {Key::Use::kDecrypt, Attribute::kDecrypt},
+      {Key::Use::kDerive, Attribute::kDerive},
+  });
+  const KeyHandle handle{0x40000};
+  for (const auto& [use, attribute] : kUses) {
+    EXPECT_TRUE(AllowUse(use, {handle, Only(attribute), Only(attribute)}));
+    const Status refused = AllowUse(use, {handle, AllBut(attribute), AllBut(attribute)});
+    ASSERT_EQ(CodeOf(refused), ErrorCode::kAttributeForbids);
+    const std::string& detail = refused.error().detail();
+    EXPECT_NE(detail.find(std::string("'") + RowOf(attribute).name + "'"), std::string::npos);
+    EXPECT_NE(detail.find("0x000000000004000"), std::string::npos);
+  }
+}
+
+TEST(GateTest, ThePublicHalfDoesNotSign) {
+  const UsableKey key{{0x40000}, std::nullopt, AttributeFlags::FromBits(~0U)};
+  EXPECT_EQ(CodeOf(AllowUse(Key::Use::kSign, key)), ErrorCode::kPublicKeyOnly);
+  EXPECT_EQ(CodeOf(AllowUse(Key::Use::kDecrypt, key)), ErrorCode::kPublicKeyOnly);
+  EXPECT_TRUE(AllowUse(Key::Use::kVerify, key));
+}
+
+TEST(GateTest, SomebodysPublicKeyMayVerifyAndEncrypt) {
+  const UsableKey key{};
+  EXPECT_TRUE(AllowUse(Key::Use::kVerify, key));
+  EXPECT_TRUE(AllowUse(Key::Use::kEncrypt, key));
+  EXPECT_EQ(CodeOf(AllowUse(Key::Use::kDerive, key)), ErrorCode::kPublicKeyOnly);
+}
+
+TEST(GateTest, DeletingNeedsDestroyable) {
+  KeyInfo info;
+  info.attributes.flags = Only(Attribute::kDestroyable);
+  EXPECT_TRUE(AllowDelete(info));
+  info.attributes.flags = AllBut(Attribute::kDestroyable);
+  EXPECT_EQ(CodeOf(AllowDelete(info)), ErrorCode::kAttributeForbids);
+}
+
+}  // namespace
+}  // namespace hsmcore::policy
