@@ -83,7 +83,13 @@ Result<SecretBytes> ReadSecretFile(const std::filesystem::path& path, std::size_
   if (!S_ISREG(info.st_mode)) {
     return Fail(ErrorCode::kStorageIo, Cat(path.native(), " is not a regular file"));
   }
-  SecretBytes content(limit + 1);
+  // One byte more than there should be, to notice a file that grows; not `limit` bytes, which take
+  // longer to clear than most files take to read.
+  const auto size = static_cast<std::size_t>(info.st_size);
+  if (size > limit) {
+    return Fail(ErrorCode::kStorageIo, Cat(path.native(), " is larger than ", limit, " bytes"));
+  }
+  SecretBytes content(size + 1);
   const auto buffer = content.Write(SecretAccess{"read a file"});
   std::size_t length = 0;
   while (length < buffer.size()) {
@@ -93,8 +99,8 @@ Result<SecretBytes> ReadSecretFile(const std::filesystem::path& path, std::size_
     if (got == 0) break;
     length += static_cast<std::size_t>(got);
   }
-  if (length > limit) {
-    return Fail(ErrorCode::kStorageIo, Cat(path.native(), " is larger than ", limit, " bytes"));
+  if (length > size) {
+    return Fail(ErrorCode::kStorageIo, Cat(path.native(), " grows while it is read; try again"));
   }
   content.Truncate(length);
   return content;
