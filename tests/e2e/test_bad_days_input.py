@@ -13,10 +13,11 @@ URIS = [
     "hsm:a%00b",
     "hsm:object=a;object=b",
     "hsm:nonsense=1;object=p256",
-    "hsm:p256;type=private;type=public",
-    "hsm:p256;type=anything",
-    "hsm:p256;type=secret-key",
-    "hsm:p256;type=cert",
+    "hsm:p256;type=private",
+    "hsm:object=p256;type=private;type=public",
+    "hsm:object=p256;type=anything",
+    "hsm:object=p256;type=secret-key",
+    "hsm:object=p256;type=cert",
     "hsm:handle=12",
     "hsm:handle=0xfffffffffffffffff",
     "hsm:handle=0x",
@@ -25,7 +26,7 @@ URIS = [
     "hsm:p256?pin-value=a;pin-value=b",
     "hsm:p256?pin-source=http://example.test/",
     "hsm:p256?what=ever",
-    "hsm:p256;cluster=elsewhere",
+    "hsm:object=p256;cluster=elsewhere",
     "hsm:" + "a" * 100000,
     "hsm:" + "%41" * 30000,
     "hsm:" + ";" * 5000,
@@ -47,7 +48,7 @@ def test_hostile_uri(keyed, uri):
 
 
 def test_the_error_names_what_is_wrong_and_hides_the_pin(keyed):
-    error = keyed.openssl("pkey", "-in", "hsm:p256;colour=blue?pin-value=topsecret1", "-noout",
+    error = keyed.openssl("pkey", "-in", "hsm:object=p256;colour=blue?pin-value=topsecret1", "-noout",
                           expect=None).err
     assert "malformed key URI" in error and "colour" in error
 

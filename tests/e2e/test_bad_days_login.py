@@ -64,7 +64,7 @@ def test_broken_pin(keyed, pin):
 
 def test_public_keys_need_no_password(keyed):
     keyed.openssl("pkey", "-pubin", "-in", "hsm:p256", "-noout", pin=None)
-    keyed.openssl("pkey", "-pubin", "-in", "hsm:p256;type=public", "-noout", pin="app:not-it")
+    keyed.openssl("pkey", "-pubin", "-in", "hsm:object=p256;type=public", "-noout", pin="app:not-it")
 
 
 class TestOrderOfSources:
@@ -105,7 +105,7 @@ class TestOrderOfSources:
 
     def test_a_pin_for_somebody_else_is_skipped(self, keyed):
         self.with_setting(keyed, f"pin = {APP_PIN}")
-        keyed.openssl(*PUBLIC, "hsm:p256;user=app", pin="other:whatever1")
+        keyed.openssl(*PUBLIC, "hsm:object=p256;user=app", pin="other:whatever1")
 
     @pytest.mark.parametrize("content", [None, "", "\n"])
     def test_a_source_that_cannot_be_read(self, keyed, content):

@@ -87,15 +87,25 @@ def test_request_with_a_new_key(home):
 @pytest.mark.parametrize("spoil", [
     ["-keyout", "/nonexistent/key.pem"],
     ["-keyout", "/dev/full"],
-    ["-keyout", "key.pem", "-subj", "CN without a slash"],
     ["-keyout", "key.pem", "-reqexts", "no_such_section"],
-], ids=["no directory", "full disk", "bad subject", "no section"])
+], ids=["no directory", "full disk", "no section"])
 def test_request_that_fails_leaves_no_key(home, spoil):
     failed = home.openssl("req", "-propquery", "provider=hsm", "-new", "-newkey", "ec", "-pkeyopt",
                           "ec_paramgen_curve:P-256", "-pkeyopt", "hsm-label:new", "-noenc", "-out",
                           "new.csr", *spoil, expect=None)
     assert failed.code != 0
     assert home.labels() == []
+
+
+def test_request_that_fails_after_its_reference_was_written(home):
+    """The key and the file that names it both stay, as with a key in a file."""
+    failed = home.openssl("req", "-propquery", "provider=hsm", "-new", "-newkey", "ec", "-pkeyopt",
+                          "ec_paramgen_curve:P-256", "-pkeyopt", "hsm-label:new", "-noenc",
+                          "-keyout", "key.pem", "-subj", "CN without a slash", "-out", "new.csr",
+                          expect=None)
+    assert failed.code != 0
+    home.openssl("pkey", "-in", "key.pem", "-noout")
+    assert home.labels() == ["new"]
 
 
 def test_without_login_no_key_is_made(home):

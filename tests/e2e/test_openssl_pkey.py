@@ -16,8 +16,8 @@ def test_provider_is_listed(home):
 
 
 def test_provider_is_listed_without_any_home(home):
-    run = home.openssl("list", "-providers", "-provider", "hsm", "-provider-path",
-                       home.build.module.parent, "-verbose", pin=None,
+    run = home.openssl("list", "-providers", "-provider-path", home.build.module.parent,
+                       "-provider", "hsm", "-verbose", pin=None,
                        env={"OPENSSL_CONF": "/dev/null", "HSM_HOME": "/nonexistent"})
     assert "hsm" in run.text and "status: active" in run.text
 
@@ -115,11 +115,14 @@ def test_orders_of_providers_and_property_forms(keyed, order, query, key_of):
     keyed.openssl("dgst", "-sha256", "-sign", "own.pem", "-out", "signature", data)
 
 
-@pytest.mark.parametrize("query", ["provider=hsm", "?provider=hsm"])
-def test_property_query_of_a_command(keyed, query, key_of):
+@pytest.mark.parametrize("query, key", [
+    ("provider=hsm", "hsm:p256"), ("?provider=hsm", "hsm:p256"),
+    # With provider=hsm nothing could open a file.
+    ("?provider=hsm", "p256.ref.pem")])
+def test_property_query_of_a_command(keyed, query, key):
     data = keyed.work / "data"
     data.write_bytes(b"0" * 32)
-    keyed.openssl("pkeyutl", "-propquery", query, "-sign", "-inkey", key_of("p256"), "-in", data,
+    keyed.openssl("pkeyutl", "-propquery", query, "-sign", "-inkey", key, "-in", data,
                   "-out", "signature")
     keyed.plain("pkeyutl", "-verify", "-pubin", "-inkey", keyed.public("p256"), "-in", data,
                 "-sigfile", "signature")
