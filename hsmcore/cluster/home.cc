@@ -129,7 +129,11 @@ Result<std::vector<HsmPlace>> PlanHsms(const ClusterOptions& options) {
   for (std::size_t i = 0; i < count; ++i) {
     const std::string id = NewId("hsm-");
     const fs::path directory =
-        options.hsm_paths.empty() ? fs::path("hsms") / id : fs::absolute(options.hsm_paths[i]);
+        options.hsm_paths.empty() ? fs::path("hsms") / id : options.hsm_paths[i];
+    if (!options.hsm_paths.empty() && !directory.is_absolute()) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  Cat("the HSM's directory '", directory.native(), "' is not an absolute path"));
+    }
     places.push_back({id, Cat("zone-", i + 1), directory});
   }
   return places;

@@ -24,8 +24,9 @@ std::optional<PasswordCost> PasswordCostByName(std::string_view name);
 
 struct ClusterOptions {
   std::filesystem::path home;
-  unsigned hsms = 3;                             // 1..28
-  std::vector<std::filesystem::path> hsm_paths;  // empty: below the home; else one directory each
+  unsigned hsms = 3;  // 1..28
+  std::vector<std::filesystem::path>
+      hsm_paths;  // absolute, one for each HSM; empty: below the home
   ClusterMode mode = ClusterMode::kNonFips;
   std::string type = "hsm2m.medium";
   std::string admin = "admin";
