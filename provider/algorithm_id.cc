@@ -10,6 +10,7 @@
 #include <array>
 #include <memory>
 #include <string>
+#include <utility>
 
 namespace provider {
 namespace {
@@ -27,24 +28,28 @@ struct Free {
 template <class T>
 using Ptr = std::unique_ptr<T, Free>;
 
-struct DigestNid {
+// A digest's own identifier, and those of RSA PKCS#1 v1.5 and ECDSA with it; NID_undef where nobody
+// has given one.
+struct DigestNids {
   Digest digest;
-  int nid;
+  int own;
+  int rsa;
+  int ecdsa;
 };
-constexpr auto kDigestNids = std::to_array<DigestNid>({
-    {Digest::kMd5, NID_md5},
-    {Digest::kRipemd160, NID_ripemd160},
-    {Digest::kSha1, NID_sha1},
-    {Digest::kSha224, NID_sha224},
-    {Digest::kSha256, NID_sha256},
-    {Digest::kSha384, NID_sha384},
-    {Digest::kSha512, NID_sha512},
-    {Digest::kSha512_224, NID_sha512_224},
-    {Digest::kSha512_256, NID_sha512_256},
-    {Digest::kSha3_224, NID_sha3_224},
-    {Digest::kSha3_256, NID_sha3_256},
-    {Digest::kSha3_384, NID_sha3_384},
-    {Digest::kSha3_512, NID_sha3_512},
+constexpr auto kDigestNids = std::to_array<DigestNids>({
+    {Digest::kMd5, NID_md5, NID_md5WithRSAEncryption, NID_undef},
+    {Digest::kRipemd160, NID_ripemd160, NID_ripemd160WithRSA, NID_undef},
+    {Digest::kSha1, NID_sha1, NID_sha1WithRSAEncryption, NID_ecdsa_with_SHA1},
+    {Digest::kSha224, NID_sha224, NID_sha224WithRSAEncryption, NID_ecdsa_with_SHA224},
+    {Digest::kSha256, NID_sha256, NID_sha256WithRSAEncryption, NID_ecdsa_with_SHA256},
+    {Digest::kSha384, NID_sha384, NID_sha384WithRSAEncryption, NID_ecdsa_with_SHA384},
+    {Digest::kSha512, NID_sha512, NID_sha512WithRSAEncryption, NID_ecdsa_with_SHA512},
+    {Digest::kSha512_224, NID_sha512_224, NID_sha512_224WithRSAEncryption, NID_undef},
+    {Digest::kSha512_256, NID_sha512_256, NID_sha512_256WithRSAEncryption, NID_undef},
+    {Digest::kSha3_224, NID_sha3_224, NID_RSA_SHA3_224, NID_ecdsa_with_SHA3_224},
+    {Digest::kSha3_256, NID_sha3_256, NID_RSA_SHA3_256, NID_ecdsa_with_SHA3_256},
+    {Digest::kSha3_384, NID_sha3_384, NID_RSA_SHA3_384, NID_ecdsa_with_SHA3_384},
+    {Digest::kSha3_512, NID_sha3_512, NID_RSA_SHA3_512, NID_ecdsa_with_SHA3_512},
 });
 
 std::unexpected<Error> NoIdentifier(Digest digest) {
@@ -54,10 +59,11 @@ std::unexpected<Error> NoIdentifier(Digest digest) {
                   std::string(RowOf(digest).name) + "'");
 }
 
+template <int DigestNids::* kColumn>
 Result<int> NidOf(Digest digest) {
-  const auto* row = std::ranges::find(kDigestNids, digest, &DigestNid::digest);
-  if (row == kDigestNids.end()) return NoIdentifier(digest);
-  return row->nid;
+  const auto* row = std::ranges::find(kDigestNids, digest, &DigestNids::digest);
+  if (row == kDigestNids.end() || row->*kColumn == NID_undef) return NoIdentifier(digest);
+  return row->*kColumn;
 }
 
 Result<Ptr<X509_ALGOR>> Algorithm(int nid, int parameter_type, void* parameter) {
@@ -90,12 +96,12 @@ Result<Ptr<RSA_PSS_PARAMS>> PssParams(const hsmcore::SignMechanism& mechanism,
   Ptr<RSA_PSS_PARAMS> params(RSA_PSS_PARAMS_new());
   if (params == nullptr) return Fail(ErrorCode::kOutOfMemory, {});
   if (mechanism.digest != Digest::kSha1) {
-    HSMCORE_TRY(const int nid, NidOf(mechanism.digest));
+    HSMCORE_TRY(const int nid, NidOf<&DigestNids::own>(mechanism.digest));
     HSMCORE_TRY(Ptr<X509_ALGOR> hash, Algorithm(nid, V_ASN1_NULL, nullptr));
     params->hashAlgorithm = hash.release();
   }
   if (mechanism.mgf_digest != Digest::kSha1) {
-    HSMCORE_TRY(const int nid, NidOf(mechanism.mgf_digest));
+    HSMCORE_TRY(const int nid, NidOf<&DigestNids::own>(mechanism.mgf_digest));
     HSMCORE_TRY(const Ptr<X509_ALGOR> hash, Algorithm(nid, V_ASN1_NULL, nullptr));
     HSMCORE_TRY(Ptr<ASN1_STRING> packed, Pack(hash.get(), ASN1_ITEM_rptr(X509_ALGOR)));
     HSMCORE_TRY(Ptr<X509_ALGOR> mask, Algorithm(NID_mgf1, V_ASN1_SEQUENCE, packed.get()));
@@ -135,20 +141,14 @@ int SaltBytes(const hsmcore::SignMechanism& mechanism, const hsmcore::Key& key) 
 
 Result<Bytes> AlgorithmId(const hsmcore::SignMechanism& mechanism, const hsmcore::Key& key) {
   if (mechanism.kind == Kind::kRsaPss) return PssAlgorithmId(mechanism, key);
-  int nid = NID_ED25519;
-  if (mechanism.kind == Kind::kRsaPkcs1 || mechanism.kind == Kind::kEcdsa) {
-    const bool rsa = mechanism.kind == Kind::kRsaPkcs1;
-    HSMCORE_TRY(const int digest, NidOf(mechanism.digest));
-    if (OBJ_find_sigid_by_algs(&nid, digest, rsa ? NID_rsaEncryption : NID_X9_62_id_ecPublicKey) !=
-        1) {
-      return NoIdentifier(mechanism.digest);
-    }
-  } else if (mechanism.kind != Kind::kEddsa) {
-    return NoIdentifier(mechanism.digest);
-  }
-  const bool with_null = mechanism.kind == Kind::kRsaPkcs1;
-  HSMCORE_TRY(const Ptr<X509_ALGOR> algorithm,
-              Algorithm(nid, with_null ? V_ASN1_NULL : V_ASN1_UNDEF, nullptr));
+  Result<int> nid = NoIdentifier(mechanism.digest);
+  if (mechanism.kind == Kind::kRsaPkcs1) nid = NidOf<&DigestNids::rsa>(mechanism.digest);
+  if (mechanism.kind == Kind::kEcdsa) nid = NidOf<&DigestNids::ecdsa>(mechanism.digest);
+  if (mechanism.kind == Kind::kEddsa) nid = NID_ED25519;
+  if (!nid) return std::unexpected(std::move(nid).error());
+  // RFC 4055 section 5 wants a NULL here, RFC 5758 and RFC 8410 want nothing.
+  const int parameter = mechanism.kind == Kind::kRsaPkcs1 ? V_ASN1_NULL : V_ASN1_UNDEF;
+  HSMCORE_TRY(const Ptr<X509_ALGOR> algorithm, Algorithm(*nid, parameter, nullptr));
   return Encode(algorithm.get());
 }
 
