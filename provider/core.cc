@@ -6,9 +6,19 @@
 
 #include <array>
 #include <cstdarg>
+#include <string_view>
 
 namespace provider {
 namespace {
+
+// The part of a source's path that begins at the project, and not where it was built.
+const char* WithinTheProject(const char* path) {
+  constexpr std::string_view kThis = __FILE__;
+  constexpr std::string_view kThisWithin = "provider/core.cc";
+  static_assert(kThis.ends_with(kThisWithin));
+  constexpr std::string_view kRoot = kThis.substr(0, kThis.size() - kThisWithin.size());
+  return std::string_view(path).starts_with(kRoot) ? path + kRoot.size() : path;
+}
 
 // The core's error call takes a printf format and a va_list.
 void SetError(OSSL_FUNC_core_vset_error_fn* vset_error, const OSSL_CORE_HANDLE* handle,
@@ -57,8 +67,9 @@ Core::Core(const OSSL_CORE_HANDLE* handle, const OSSL_DISPATCH* upcalls) : handl
 void Core::Raise(const Error& error) const noexcept {
   if (new_error_ == nullptr || set_error_debug_ == nullptr || vset_error_ == nullptr) return;
   new_error_(handle_);
-  set_error_debug_(handle_, error.where().file_name(), static_cast<int>(error.where().line()),
-                   error.where().function_name());
+  // No function: file and line say it, and libstdc++ gives a whole signature.
+  set_error_debug_(handle_, WithinTheProject(error.where().file_name()),
+                   static_cast<int>(error.where().line()), "");
   SetError(vset_error_, handle_, static_cast<std::uint32_t>(error.code()), "%s",
            error.detail().c_str());
 }
