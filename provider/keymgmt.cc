@@ -23,11 +23,22 @@ bool Has(const KeyObject& object, int selection) {
          (selection & OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS) == 0 || object.curve().has_value();
 }
 
-// Two keys with the same public part are the same pair; nobody compares private parts.
+// Two keys with the same public numbers are the same pair; nobody compares private parts. The
+// restrictions of an RSA-PSS key do not count: libcrypto leaves them out when it moves the other
+// key here to have it compared.
+bool SameNumbers(const hsmcore::PublicMaterial& a, const hsmcore::PublicMaterial& b) {
+  if (const auto* rsa = std::get_if<hsmcore::RsaPublic>(&a)) {
+    const auto& other = std::get<hsmcore::RsaPublic>(b);
+    return rsa->modulus == other.modulus && rsa->exponent == other.exponent;
+  }
+  return a == b;
+}
+
 bool Match(const KeyObject& a, const KeyObject& b, int selection) {
   if (a.type() != b.type()) return false;
   if ((selection & OSSL_KEYMGMT_SELECT_KEYPAIR) != 0) {
-    return a.key() != nullptr && b.key() != nullptr && a.key()->spki() == b.key()->spki();
+    return a.key() != nullptr && b.key() != nullptr &&
+           SameNumbers(a.key()->public_part(), b.key()->public_part());
   }
   return (selection & OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS) == 0 || a.curve() == b.curve();
 }

@@ -93,7 +93,7 @@ TEST_F(KeymgmtTest, PrivateValuesCannotBeAskedFor) {
 
 TEST_F(KeymgmtTest, MatchesItsOwnPublicKeyInAnyProvider) {
   const Pkey another = Held(library_, "p256");
-  for (const char* label : {"rsa", "p384", "ed25519"}) {
+  for (const char* label : {"rsa", "pss", "p384", "ed25519"}) {
     const Pkey key = Held(library_, label);
     const Pkey other = library_.InDefault(key.get());
     EXPECT_EQ(EVP_PKEY_eq(other.get(), key.get()), 1) << label;
