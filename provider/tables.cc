@@ -79,16 +79,17 @@ const OSSL_ALGORITHM kDecoders[] = {
       {names, PEM_OF("SubjectPublicKeyInfo"), kSpkiPemEncoder, "Public key"},                      \
       {names, DER_OF("SubjectPublicKeyInfo"), kSpkiDerEncoder, "Public key"},                      \
       {names, TEXT, kTextEncoder, "Text"}
-#define TRADITIONAL_ENCODERS(names)                                                  \
-  {names, PEM_OF("type-specific"), kReferencePemEncoder, "Reference to a held key"}, \
-      {names, DER_OF("type-specific"), kReferenceDerEncoder, "Reference to a held key"}
+#define TRADITIONAL_ENCODERS(names, structure)                                 \
+  {names, PEM_OF(structure), kReferencePemEncoder, "Reference to a held key"}, \
+      {names, DER_OF(structure), kReferenceDerEncoder, "Reference to a held key"}
 
 const OSSL_ALGORITHM kEncoders[] = {
     COMMON_ENCODERS(RSA_NAMES),
-    TRADITIONAL_ENCODERS(RSA_NAMES),
+    TRADITIONAL_ENCODERS(RSA_NAMES, "type-specific"),
+    TRADITIONAL_ENCODERS(RSA_NAMES, "pkcs1"),
     COMMON_ENCODERS(RSA_PSS_NAMES),
     COMMON_ENCODERS(EC_NAMES),
-    TRADITIONAL_ENCODERS(EC_NAMES),
+    TRADITIONAL_ENCODERS(EC_NAMES, "type-specific"),
     COMMON_ENCODERS(ED25519_NAMES),
     TABLE_END,
 };

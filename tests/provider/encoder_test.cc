@@ -13,7 +13,8 @@ using hsmcore::KeyReference;
 TEST_F(ProviderTest, EncoderWritesAReferenceInEveryPrivateStructure) {
   const Library library;
   const Pkey key = Held(library, "rsa");
-  for (const char* structure : {"PrivateKeyInfo", "EncryptedPrivateKeyInfo", "type-specific"}) {
+  for (const char* structure :
+       {"PrivateKeyInfo", "EncryptedPrivateKeyInfo", "type-specific", "pkcs1"}) {
     const std::string pem = library.WritePem(key.get(), EVP_PKEY_KEYPAIR, structure);
     EXPECT_TRUE(pem.starts_with("-----BEGIN HSM KEY REFERENCE-----\n")) << structure << pem;
     const std::string der = library.WritePem(key.get(), EVP_PKEY_KEYPAIR, structure, "DER");
