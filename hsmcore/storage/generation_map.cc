@@ -41,10 +41,10 @@ std::unexpected<Error> FailDamaged(const std::filesystem::path& file, std::strin
 
 // The layout of the file up to its slots, in the machine's byte order: it never leaves the machine.
 struct GenerationMap::Header {
-  std::array<char, 8> magic;
-  std::uint32_t version;
-  std::uint32_t unused;
-  std::array<char, kClusterIdBytes> cluster_id;
+  std::array<char, 8> magic{};
+  std::uint32_t version = 0;
+  std::uint32_t unused = 0;
+  std::array<char, kClusterIdBytes> cluster_id{};
   // The head is written under a sequence lock: the number is odd while that goes on.
   std::atomic<std::uint64_t> sequence;
   std::atomic<std::uint64_t> term;
@@ -143,7 +143,7 @@ GenerationMap::Boot GenerationMap::ThisBoot() {
   if (!opened.valid() || read(opened.get(), text.data(), text.size()) != std::ssize(text)) {
     return {};
   }
-  const auto end = std::ranges::remove(text, '-').begin();  // 32 hex digits are left
+  const char* const end = std::ranges::remove(text, '-').begin();  // 32 hex digits are left
   Boot boot;
   std::from_chars(text.data(), text.data() + 16, boot.high, 16);
   std::from_chars(text.data() + 16, end, boot.low, 16);

@@ -86,7 +86,8 @@ class MirrorEngine final : public Engine {
   Status CheckCopies(const Batch& batch) const;
   unsigned CopiesNeeded(const Batch& batch) const;
   Result<std::uint64_t> Write(const Batch& batch, const Plan& plan);
-  Status Publish(std::span<const std::uint64_t> epochs, const CommitMark& head, unsigned copies);
+  Status Publish(std::span<const std::uint64_t> epochs, const CommitMark& head,
+                 unsigned copies) const;
   Member Describe(MirrorMember& member, const MirrorMember* newest);
   void Compare(std::vector<Member>& described, const CommitMark& newest);
 
@@ -266,7 +267,7 @@ Result<std::uint64_t> MirrorEngine::Write(const Batch& batch, const Plan& plan) 
 }
 
 Status MirrorEngine::Publish(std::span<const std::uint64_t> epochs, const CommitMark& head,
-                             unsigned copies) {
+                             unsigned copies) const {
   if (options_.generations == nullptr) return {};
   return options_.generations->End(epochs, {head.term, head.revision, copies, false});
 }
@@ -359,7 +360,7 @@ Result<std::vector<std::string>> MirrorEngine::Repair(const Verifier* verifier) 
   const MirrorMember* reference = nullptr;
   for (bool reconciled = false; !reconciled;) {
     HSMCORE_TRY(reference, fleet_.BringTogether());
-    reconciled = fleet_.Reconcile(verifier);
+    reconciled = Reconcile(fleet_.InService(), verifier);
   }
   std::vector<std::string> changed;
   for (MirrorMember* member : fleet_.InService()) {

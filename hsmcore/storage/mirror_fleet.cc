@@ -15,6 +15,35 @@ namespace {
 // How long one member's file may keep all others waiting.
 constexpr std::chrono::milliseconds kMemberPatience{5000};
 
+// What a member must change for its contents to be right.
+struct Correction {
+  std::vector<Row> rows;
+  std::vector<std::string> removed;
+};
+
+void NoteDifferences(RowVersions versions, const Verifier* verifier,
+                     std::span<Correction> corrections) {
+  const auto differs = [&](const Row* row) { return !SameRow(row, versions.front()); };
+  if (std::ranges::none_of(versions, differs)) return;
+  const Row* right = versions[GenuineVersion(versions, verifier)];
+  for (std::size_t i = 0; i < versions.size(); ++i) {
+    if (SameRow(versions[i], right)) continue;
+    if (right != nullptr) {
+      corrections[i].rows.push_back(*right);
+    } else {
+      corrections[i].removed.push_back(versions[i]->key);
+    }
+  }
+}
+
+bool Correct(MirrorMember& member, const Correction& correction) {
+  if (correction.rows.empty() && correction.removed.empty()) return true;
+  const Status rewritten = member.store.Rewrite(correction.rows, correction.removed);
+  if (!rewritten) member.trouble = rewritten.error();
+  member.changed = rewritten.has_value();
+  return rewritten.has_value();
+}
+
 }  // namespace
 
 MirrorFleet::MirrorFleet(const MirrorOptions& options) {
@@ -92,6 +121,7 @@ Result<MirrorMember*> MirrorFleet::RequireNewest() const {
 MirrorMember* MirrorFleet::FindAt(std::uint64_t term, std::uint64_t revision,
                                   MirrorMember* preferred) {
   std::vector<MirrorMember*> order;
+  order.reserve(members_.size());
   for (const auto& member : members_) order.push_back(member.get());
   std::ranges::stable_sort(order, {}, [&](const MirrorMember* member) {
     return std::pair(!member->suspicion.empty(), member != preferred);
@@ -153,42 +183,26 @@ bool MirrorFleet::Bring(MirrorMember& member, MirrorMember& reference) {
   return true;
 }
 
-bool MirrorFleet::Reconcile(const Verifier* verifier) {
-  const std::vector<MirrorMember*> members = InService();
+bool Reconcile(std::span<MirrorMember* const> members, const Verifier* verifier) {
   std::vector<SqliteStore*> stores;
+  stores.reserve(members.size());
   for (MirrorMember* member : members) stores.push_back(&member->store);
   std::vector<Correction> corrections(members.size());
-  const std::vector<Status> read = MergeRows(stores, [&](RowVersions versions) {
-    const auto differs = [&](const Row* row) { return !SameRow(row, versions.front()); };
-    if (std::ranges::none_of(versions, differs)) return;
-    const Row* right = versions[GenuineVersion(versions, verifier)];
-    for (std::size_t i = 0; i < versions.size(); ++i) {
-      if (SameRow(versions[i], right)) continue;
-      if (right != nullptr) {
-        corrections[i].rows.push_back(*right);
-      } else {
-        corrections[i].removed.push_back(versions[i]->key);
-      }
-    }
-  });
+  const std::vector<Status> read = MergeRows(
+      stores, [&](RowVersions versions) { NoteDifferences(versions, verifier, corrections); });
+  bool all_read = true;
   for (std::size_t i = 0; i < members.size(); ++i) {
-    if (!read[i]) members[i]->trouble = read[i].error();
+    if (read[i]) continue;
+    members[i]->trouble = read[i].error();
+    all_read = false;
   }
   // A vote that an unreadable member could not take part in to the end does not count.
-  if (InService().size() != members.size()) return false;
+  if (!all_read) return false;
   bool all_right = true;
   for (std::size_t i = 0; i < members.size(); ++i) {
     all_right = Correct(*members[i], corrections[i]) && all_right;
   }
   return all_right;
-}
-
-bool MirrorFleet::Correct(MirrorMember& member, const Correction& correction) {
-  if (correction.rows.empty() && correction.removed.empty()) return true;
-  const Status rewritten = member.store.Rewrite(correction.rows, correction.removed);
-  if (!rewritten) member.trouble = rewritten.error();
-  member.changed = rewritten.has_value();
-  return rewritten.has_value();
 }
 
 }  // namespace hsmcore::storage

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,12 +23,6 @@ struct MirrorMember {
   std::optional<Error> trouble;  // why it is out of service, as last looked at
   std::string suspicion;         // what a read found wrong with it; kept until it is repaired
   bool changed = false;          // by the bringing together that was last asked for
-};
-
-// What a member must change for its contents to be right.
-struct Correction {
-  std::vector<Row> rows;
-  std::vector<std::string> removed;
 };
 
 // The members of a mirror as one: who is the most advanced, and bringing the others to its state.
@@ -57,23 +52,22 @@ class MirrorFleet {
   // cannot be brought there is out of service afterwards.
   Result<MirrorMember*> BringTogether();
 
-  // Writer lock held. Compares the contents of the members in service, which have the same head,
-  // entry by entry, and lets the genuine version of each stand everywhere. False: a member that
-  // could not be read or written is out of service now.
-  bool Reconcile(const Verifier* verifier);
-
   std::vector<MirrorMember*> InService() const;
   std::string ServiceList() const;  // the ids of the members in service
 
  private:
   static void LookAt(MirrorMember& member);
-  static bool Correct(MirrorMember& member, const Correction& correction);
   bool BringAllTo(MirrorMember& reference);
   bool Bring(MirrorMember& member, MirrorMember& reference);
   std::ptrdiff_t Holders(const CommitMark& head) const;
 
   std::vector<std::unique_ptr<MirrorMember>> members_;
 };
+
+// Writer lock held. Compares the contents of members that have the same head, entry by entry, and
+// lets the genuine version of each stand everywhere. False: a member that could not be read or
+// written is out of service now.
+bool Reconcile(std::span<MirrorMember* const> members, const Verifier* verifier);
 
 }  // namespace hsmcore::storage
 

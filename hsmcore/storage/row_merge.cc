@@ -19,7 +19,7 @@ class Cursor {
   const Status& status() const { return status_; }
 
   void Advance() {
-    if (++at_ == page_.size() && page_.size() == kPageRows) Fetch(std::move(page_.back().key));
+    if (++at_ == page_.size() && page_.size() == kPageRows) Fetch(page_.back().key);
   }
 
  private:
@@ -69,6 +69,7 @@ std::vector<Status> MergeRows(std::span<SqliteStore* const> stores,
     }
   }
   std::vector<Status> statuses;
+  statuses.reserve(cursors.size());
   for (const Cursor& cursor : cursors) statuses.push_back(cursor.status());
   return statuses;
 }

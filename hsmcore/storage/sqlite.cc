@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <tuple>
 #include <utility>
 
 #include "base/text.h"
@@ -241,7 +242,7 @@ Status Database::Configure(Access access, std::chrono::milliseconds patience) {
   }
   sqlite3_limit(connection, SQLITE_LIMIT_LENGTH, static_cast<int>(2 * kMaxValueBytes));
   sqlite3_busy_timeout(connection,
-                       static_cast<int>(std::min<long long>(patience.count(), INT_MAX)));
+                       static_cast<int>(std::min<std::int64_t>(patience.count(), INT_MAX)));
   const char* setup = "PRAGMA cell_size_check=ON";
   if (access == Access::kWrite) {
     // The log stays beside the database, empty, so that readers never have to make it.
@@ -261,8 +262,8 @@ void Database::KeepFilesOnClose() {
 }
 
 void Database::Leak() {
-  for (auto& [sql, statement] : statements_) static_cast<void>(statement.release());
-  static_cast<void>(connection_.release());
+  for (auto& [sql, statement] : statements_) std::ignore = statement.release();
+  std::ignore = connection_.release();
 }
 
 bool Database::HasMoved() const {
@@ -295,7 +296,7 @@ WriteTransaction::WriteTransaction(WriteTransaction&& other) noexcept
 
 WriteTransaction::~WriteTransaction() {
   // After some errors SQLite has rolled back by itself, and says so here.
-  if (database_ != nullptr) static_cast<void>(database_->Run("ROLLBACK"));
+  if (database_ != nullptr) std::ignore = database_->Run("ROLLBACK");
 }
 
 Status WriteTransaction::Commit() {

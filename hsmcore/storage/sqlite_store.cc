@@ -23,8 +23,8 @@ constexpr std::string_view kSchema[] = {
     "CREATE TABLE kv(key BLOB NOT NULL PRIMARY KEY, value BLOB, revision INTEGER NOT NULL) STRICT",
     "CREATE INDEX kv_live ON kv(key, revision) WHERE value IS NOT NULL",
     "CREATE INDEX kv_revision ON kv(revision)",
-    "CREATE TABLE commits(revision INTEGER PRIMARY KEY, term INTEGER NOT NULL, id BLOB NOT NULL)"
-    " STRICT",
+    ("CREATE TABLE commits(revision INTEGER PRIMARY KEY, term INTEGER NOT NULL, id BLOB NOT NULL)"
+     " STRICT"),
     "PRAGMA user_version=1",
 };
 static_assert(kSchemaVersion == 1);
