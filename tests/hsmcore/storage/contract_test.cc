@@ -424,20 +424,24 @@ TEST_P(PersistentContractTest, AChildUsesTheEngineThatItInherited) {
 
 TEST_P(PersistentContractTest, AChildOutlivesItsParentsEngine) {
   MustCommit(Put("a", "1"));
+  int read_once[2];
   int gate[2];
+  ASSERT_EQ(pipe(read_once), 0);
   ASSERT_EQ(pipe(gate), 0);
   const pid_t child = StartChild([&] {
     if (TextOfKey(*engine_, "a") != "1") return 1;
-    char go = 0;
-    if (read(gate[0], &go, 1) != 1) return 2;
-    return TextOfKey(*engine_, "a") == "2" && Increment(*engine_, "count") ? 0 : 3;
+    char byte = 0;
+    if (write(read_once[1], &byte, 1) != 1 || read(gate[0], &byte, 1) != 1) return 2;
+    if (TextOfKey(*engine_, "a") != "2") return 3;
+    return Increment(*engine_, "count") ? 0 : 4;
   });
+  char byte = 0;
+  EXPECT_EQ(read(read_once[0], &byte, 1), 1);
   engine_.reset();  // the last of the parent's connections, as far as the parent can tell
   EXPECT_TRUE(Succeeded(stand_->Open()->Commit(Put("a", "2"))));
-  EXPECT_EQ(write(gate[1], "g", 1), 1);
-  EXPECT_TRUE(ExitedWell(WaitFor(child)));
-  close(gate[0]);
-  close(gate[1]);
+  EXPECT_EQ(write(gate[1], &byte, 1), 1);
+  EXPECT_EQ(WaitFor(child), 0);
+  for (const int end : {read_once[0], read_once[1], gate[0], gate[1]}) close(end);
   engine_ = stand_->Open();
   EXPECT_EQ(TextOfKey(*engine_, "count"), "1");
   ExpectAllAlike(*engine_);
