@@ -64,8 +64,9 @@ http {{
 
     def start(self):
         self.nginx()
-        wait_for(lambda: listens(self.port), "nginx")
+        wait_for(lambda: (self.directory / "nginx.pid").exists(), "nginx")
         self.group = self.master()
+        wait_for(lambda: listens(self.port), "nginx")
         return self
 
     def master(self):
@@ -185,9 +186,14 @@ class Load:
     """wrk, which opens a new connection for every request."""
 
     def __init__(self, port, seconds, log):
-        self.process = Process(
-            ["wrk", "-t2", "-c8", f"-d{seconds}s", "-H", "Connection: close",
-             f"https://127.0.0.1:{port}/"], env={"PATH": "/usr/bin:/bin"}, cwd="/", log=log)
+        self.command = ["wrk", "-t2", "-c8", f"-d{seconds}s", "-H", "Connection: close",
+                        f"https://127.0.0.1:{port}/"]
+        self.log = log
+        self.process = None
+
+    def start(self):
+        self.process = Process(self.command, env={"PATH": "/usr/bin:/bin"}, cwd="/", log=self.log)
+        return self
 
     def running(self):
         return self.process.child.poll() is None
@@ -200,7 +206,8 @@ class Load:
         return int(re.search(r"(\d+) requests in", text)[1])
 
     def stop(self):
-        self.process.stop()
+        if self.process is not None:
+            self.process.stop()
 
 
 def curl(home, port, root, *words, expect=0, env=None):

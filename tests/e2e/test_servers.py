@@ -30,9 +30,15 @@ def pin_source(keyed):
 
 
 @pytest.fixture
-def servers():
+def serve():
+    """serve(server) starts it; it is stopped after the test, also when its start failed."""
     started = []
-    yield started
+
+    def begin(server):
+        started.append(server)
+        return server.start()
+
+    yield begin
     for server in reversed(started):
         server.stop()
 
@@ -45,10 +51,9 @@ def haproxy_bundle(keyed, kind):
     return bundle(keyed, f"bundle-{kind}.pem", f"server-{kind}.pem", f"{kind}.ref.pem")
 
 
-def load_while(server, port, seconds, log, action, servers):
+def load_while(server, seconds, log, action, serve):
     """Puts load on the server, does `action` again and again meanwhile, and wants no failure."""
-    load = Load(port, seconds, log)
-    servers.append(load)
+    load = serve(Load(server.port, seconds, log))
     actions = 0
     while load.running():
         action()
@@ -61,9 +66,8 @@ def load_while(server, port, seconds, log, action, servers):
 @pytest.mark.smoke
 @pytest.mark.parametrize("kind", [*KINDS_SERVED, "ed25519"])
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
-def test_nginx_serves(keyed, pki, pin_source, servers, kind, version):
-    server = Nginx(keyed, pairs(keyed, kind), protocol=f"TLSv{version}")
-    servers.append(server.start())
+def test_nginx_serves(keyed, pki, pin_source, serve, kind, version):
+    server = serve(Nginx(keyed, pairs(keyed, kind), protocol=f"TLSv{version}"))
     for _ in range(4):
         assert curl(keyed, server.port, pki).text == "from nginx\n"
     assert server.complaints() == []
@@ -71,49 +75,44 @@ def test_nginx_serves(keyed, pki, pin_source, servers, kind, version):
 
 @pytest.mark.parametrize("kind", [*KINDS_SERVED, "ed25519"])
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
-def test_haproxy_serves(keyed, pki, pin_source, servers, kind, version):
-    server = Haproxy(keyed, haproxy_bundle(keyed, kind),
-                     versions=f"ssl-min-ver TLSv{version} ssl-max-ver TLSv{version}")
-    servers.append(server.start())
+def test_haproxy_serves(keyed, pki, pin_source, serve, kind, version):
+    server = serve(Haproxy(keyed, haproxy_bundle(keyed, kind),
+                           versions=f"ssl-min-ver TLSv{version} ssl-max-ver TLSv{version}"))
     for _ in range(4):
         assert curl(keyed, server.port, pki).text == "from haproxy\n"
 
 
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
-def test_nginx_reloads_under_load(keyed, pki, pin_source, servers, tmp_path, quick, version):
-    server = Nginx(keyed, pairs(keyed, *KINDS_SERVED), protocol=f"TLSv{version}").start()
-    servers.append(server)
-    reloads = load_while(server, server.port, 3 if quick else 8, tmp_path / "wrk", server.reload,
-                         servers)
+def test_nginx_reloads_under_load(keyed, pki, pin_source, serve, tmp_path, quick, version):
+    server = serve(Nginx(keyed, pairs(keyed, *KINDS_SERVED), protocol=f"TLSv{version}"))
+    reloads = load_while(server, 3 if quick else 8, tmp_path / "wrk", server.reload,
+                         serve)
     assert reloads >= 2
     assert curl(keyed, server.port, pki).text == "from nginx\n"
 
 
 @pytest.mark.parametrize("kind", KINDS_SERVED)
-def test_nginx_binary_upgrade_under_load(keyed, pki, pin_source, servers, tmp_path, quick, kind):
+def test_nginx_binary_upgrade_under_load(keyed, pki, pin_source, serve, tmp_path, quick, kind):
     # The new binary gets only what the configuration hands on.
-    server = Nginx(keyed, pairs(keyed, kind), top="env OPENSSL_CONF;").start()
-    servers.append(server)
-    upgrades = load_while(server, server.port, 3 if quick else 8, tmp_path / "wrk", server.upgrade,
-                          servers)
+    server = serve(Nginx(keyed, pairs(keyed, kind), top="env OPENSSL_CONF;"))
+    upgrades = load_while(server, 3 if quick else 8, tmp_path / "wrk", server.upgrade,
+                          serve)
     assert upgrades >= 1
     assert curl(keyed, server.port, pki).text == "from nginx\n"
 
 
 @pytest.mark.parametrize("kind", KINDS_SERVED)
-def test_haproxy_reloads_under_load(keyed, pki, pin_source, servers, tmp_path, quick, kind):
-    server = Haproxy(keyed, haproxy_bundle(keyed, kind)).start()
-    servers.append(server)
-    reloads = load_while(server, server.port, 3 if quick else 8, tmp_path / "wrk", server.reload,
-                         servers)
+def test_haproxy_reloads_under_load(keyed, pki, pin_source, serve, tmp_path, quick, kind):
+    server = serve(Haproxy(keyed, haproxy_bundle(keyed, kind)))
+    reloads = load_while(server, 3 if quick else 8, tmp_path / "wrk", server.reload,
+                         serve)
     assert reloads >= 2
     assert curl(keyed, server.port, pki).text == "from haproxy\n"
 
 
-def test_nginx_workers_need_neither_home_nor_environment(keyed, pki, servers):
+def test_nginx_workers_need_neither_home_nor_environment(keyed, pki, serve):
     """The password is in the master's environment alone, and the home goes away after the start."""
-    server = Nginx(keyed, pairs(keyed, "rsa2048"), pin="app:apppass123").start()
-    servers.append(server)
+    server = serve(Nginx(keyed, pairs(keyed, "rsa2048"), pin="app:apppass123"))
     for worker in server.workers():
         environment = pathlib.Path(f"/proc/{worker}/environ")
         if IS_ROOT:
@@ -128,11 +127,10 @@ def test_nginx_workers_need_neither_home_nor_environment(keyed, pki, servers):
     assert server.complaints() == []
 
 
-def test_nginx_password_file(keyed, pki, servers):
+def test_nginx_password_file(keyed, pki, serve):
     passwords = keyed.work / "passwords"
     passwords.write_text("apppass123\n")
-    server = Nginx(keyed, pairs(keyed, "p256"), server=f"ssl_password_file {passwords};").start()
-    servers.append(server)
+    server = serve(Nginx(keyed, pairs(keyed, "p256"), server=f"ssl_password_file {passwords};"))
     assert curl(keyed, server.port, pki).text == "from nginx\n"
 
 
@@ -152,10 +150,9 @@ def test_haproxy_says_that_the_key_cannot_be_read(keyed, pki):
     assert refused.code != 0
 
 
-def test_nginx_without_the_key_in_the_hsm(keyed, pki, pin_source, servers):
+def test_nginx_without_the_key_in_the_hsm(keyed, pki, pin_source, serve):
     """A key that is deleted while it is served is gone at once."""
-    server = Nginx(keyed, pairs(keyed, "p256")).start()
-    servers.append(server)
+    server = serve(Nginx(keyed, pairs(keyed, "p256")))
     assert curl(keyed, server.port, pki).text == "from nginx\n"
     keyed.cli("key", "delete", "--filter", "attr.label=p256", "--filter",
               "attr.class=private-key")
@@ -164,10 +161,9 @@ def test_nginx_without_the_key_in_the_hsm(keyed, pki, pin_source, servers):
 
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
 @pytest.mark.parametrize("kind", ["rsa2048", "p256", "ed25519"])
-def test_curl_with_a_client_key_in_the_hsm(keyed, pki, pin_source, servers, kind, version):
-    server = Nginx(keyed, pairs(keyed, "rsa2048"), protocol=f"TLSv{version}",
-                   server=f"ssl_verify_client on; ssl_client_certificate {pki};").start()
-    servers.append(server)
+def test_curl_with_a_client_key_in_the_hsm(keyed, pki, pin_source, serve, kind, version):
+    server = serve(Nginx(keyed, pairs(keyed, "rsa2048"), protocol=f"TLSv{version}",
+                         server=f"ssl_verify_client on; ssl_client_certificate {pki};"))
     client = keyed.certificate(f"hsm:{kind}", "client", issuer=(pki, "hsm:p384"),
                                extensions="client_ext", digest=KINDS[kind].digest)
     answer = curl(keyed, server.port, pki, "--cert", client, "--key",
