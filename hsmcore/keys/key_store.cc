@@ -14,9 +14,12 @@ namespace {
 constexpr std::string_view kCounterPath = "cluster/handles";
 // The number of the first pair; its handle is twice that. CloudHSM's handles are as large.
 constexpr std::uint64_t kFirstPair = 0x20000;
+constexpr std::uint64_t kLastPair = std::uint64_t{1} << 61;  // handles above are session keys
 // CloudHSM's availability rule: a key exists once two HSMs hold it.
 constexpr unsigned kKeyCopies = 2;
 
+// The number after the last one that was given. The counter is only where the search begins: it is
+// not signed, and one that is lost or turned back must not give a living key's place away.
 Result<KeyHandle> NextHandle(storage::Transaction& change) {
   HSMCORE_TRY(const auto stored, change.Get(kCounterPath));
   std::uint64_t next = kFirstPair;
@@ -25,6 +28,15 @@ Result<KeyHandle> NextHandle(storage::Transaction& change) {
     cbor::Reader in(value, kCounterPath);
     next = in.Number("next");
     HSMCORE_CHECK(in.Finish());
+  }
+  for (;; ++next) {
+    if (next < kFirstPair || next > kLastPair) {
+      return Fail(ErrorCode::kHomeDamaged,
+                  "the counter of key handles is out of range; restore the "
+                  "home from a backup");
+    }
+    HSMCORE_TRY(const auto taken, change.Get(KeyPath({2 * next})));
+    if (!taken) break;
   }
   change.Put(std::string(kCounterPath), cbor::Encode({{"v", 1U}, {"next", next + 1}}));
   return KeyHandle{2 * next};

@@ -46,6 +46,13 @@ class SqliteEditor {
     sqlite3_finalize(statement);
   }
 
+  void Remove(std::string_view key) {
+    sqlite3_stmt* statement = Prepare("DELETE FROM kv WHERE CAST(key AS TEXT) = ?1", key);
+    EXPECT_EQ(sqlite3_step(statement), SQLITE_DONE) << sqlite3_errmsg(database_);
+    EXPECT_EQ(sqlite3_changes(database_), 1);
+    sqlite3_finalize(statement);
+  }
+
  private:
   sqlite3_stmt* Prepare(const char* sql, std::string_view key) {
     sqlite3_stmt* statement = nullptr;

@@ -158,6 +158,29 @@ TEST(AccessControlTest, AReplacedAdminIsNoticed) {
             "ok");
 }
 
+// The counter is not signed; whatever becomes of it, no key takes another's place.
+TEST(AccessControlTest, ALostHandleCounterOverwritesNoKey) {
+  TestCluster cluster;
+  const auto key = cluster.User()->Generate(test::Ed25519Spec(), Labelled("first"));
+  ASSERT_TRUE(key.has_value());
+  EditAll(cluster, [](SqliteEditor& editor) { editor.Remove("cluster/handles"); });
+  const auto other = cluster.User()->Generate(test::Ed25519Spec(), Labelled("second"));
+  ASSERT_TRUE(other.has_value()) << other.error().Message();
+  EXPECT_NE((*other)->private_info()->handle, (*key)->private_info()->handle);
+  EXPECT_EQ((*cluster.User()->Load(ByLabel("first"), true))->spki(), (*key)->spki());
+}
+
+TEST(AccessControlTest, TrustedIsNotTheOwnersToSet) {
+  TestCluster cluster;
+  const auto key = cluster.User()->Generate(test::Ed25519Spec(), Labelled("k"));
+  ASSERT_TRUE(key.has_value());
+  const KeyHandle handle = (*key)->private_info()->handle;
+  EXPECT_EQ(CodeOf(cluster.User()->SetAttribute(handle, "trusted", "true")),
+            Text(ErrorCode::kRoleForbids));
+  EXPECT_EQ(CodeOf(cluster.Admin()->SetAttribute(handle, "trusted", "true")),
+            Text(ErrorCode::kNotSupported));
+}
+
 TEST(AccessControlTest, NoSecretByteIsInTheHome) {
   TestCluster cluster;
   // RFC 8032 section 7.1, test 2.
