@@ -173,15 +173,18 @@ Result<KeyUri> KeyUri::Parse(std::string_view text) {
   const std::size_t question = text.find('?');
   const std::string_view path = text.substr(0, question);
   KeyUri uri;
-  if (!path.empty() && path.find('=') == std::string_view::npos &&
-      path.find(';') == std::string_view::npos) {
-    HSMCORE_TRY(const SecretBytes label, PercentDecode("object", path));
+  // A first part without '=' is the label.
+  const std::string_view first = path.substr(0, path.find(';'));
+  std::string_view rest = path;
+  if (!first.empty() && !first.contains('=')) {
+    HSMCORE_TRY(const SecretBytes label, PercentDecode("object", first));
     HSMCORE_CHECK(SetPathAttribute(uri, "object", label));
-  } else {
-    HSMCORE_CHECK(ForEachAttribute(path, ';', [&uri](std::string_view name, SecretBytes value) {
-      return SetPathAttribute(uri, name, value);
-    }));
+    rest.remove_prefix(std::min(path.size(), first.size() + 1));
+    if (rest.empty() && path.size() > first.size()) return Malformed("ends with ';'");
   }
+  HSMCORE_CHECK(ForEachAttribute(rest, ';', [&uri](std::string_view name, SecretBytes value) {
+    return SetPathAttribute(uri, name, value);
+  }));
   if (question != std::string_view::npos) {
     HSMCORE_CHECK(ForEachAttribute(text.substr(question + 1), '&',
                                    [&uri](std::string_view name, SecretBytes value) {

@@ -13,6 +13,7 @@ namespace hsmcore {
 
 // A key URI: RFC 7512's form with the scheme "hsm".
 //   hsm:tls-2026                      short for hsm:object=tls-2026
+//   hsm:tls-2026;type=public          the same before other attributes
 //   hsm:object=tls;type=private?pin-source=file:/etc/hsm/web.pin
 //   hsm:                              every key (listing)
 // Path attributes: object id handle type cluster user. Query attributes: pin-source pin-value.

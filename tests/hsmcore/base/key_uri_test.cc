@@ -16,6 +16,16 @@ TEST(KeyUriTest, ShortForm) {
   EXPECT_EQ(uri->ToString(), "hsm:object=tls-2026");
 }
 
+TEST(KeyUriTest, ShortFormBeforeOtherAttributes) {
+  const auto uri = KeyUri::Parse("hsm:tls;type=public");
+  ASSERT_TRUE(uri.has_value()) << uri.error().Message();
+  EXPECT_EQ(uri->object, "tls");
+  EXPECT_EQ(uri->klass, KeyClass::kPublicKey);
+  for (const char* text : {"hsm:tls;", "hsm:tls;object=b", "hsm:type=public;tls", ""}) {
+    EXPECT_FALSE(KeyUri::Parse(text).has_value()) << text;
+  }
+}
+
 TEST(KeyUriTest, EveryAttribute) {
   const auto uri = KeyUri::Parse(
       "hsm:cluster=c1;user=web;object=my%20key;id=%00%ff;handle=0x40000;type=private"
