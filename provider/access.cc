@@ -2,6 +2,7 @@
 #include "access.h"
 
 #include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/params.h>
 
 #include <array>
@@ -32,8 +33,13 @@ Credential Copy(const Credential& credential) {
   return {credential.user, credential.secret.Clone()};
 }
 
+// User names are the same in upper and lower case.
+bool SameUser(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && OPENSSL_strncasecmp(a.data(), b.data(), a.size()) == 0;
+}
+
 bool IsForOther(const Credential& credential, const KeyUri& uri) {
-  return uri.user && !credential.user.empty() && credential.user != *uri.user;
+  return uri.user && !credential.user.empty() && !SameUser(credential.user, *uri.user);
 }
 
 // Asks libcrypto once. Empty: nobody answered.
@@ -58,7 +64,7 @@ Result<SecretBytes> Ask(const Prompt& prompt, const std::string& user) {
 // "user:" may stand before the password; with the user known, another name there is part of it.
 Result<Credential> FromAnswer(const SecretBytes& answer, const std::string& user) {
   HSMCORE_TRY(Credential credential, Credential::FromPin(answer));
-  if (user.empty() || credential.user == user) return credential;
+  if (user.empty() || SameUser(credential.user, user)) return credential;
   return Credential{user, answer.Clone()};
 }
 
@@ -97,6 +103,17 @@ Result<hsmcore::ClusterPtr> Access::Open(const KeyUri& uri) const {
   return cluster;
 }
 
+// Read at each login, because the credential in it may have been replaced by a new one; what was
+// read first serves a process that can no longer read the file.
+Result<Credential> Access::FromPinFile(const std::string& source) const {
+  Result<Credential> fresh = Credential::FromSource(source);
+  HSMCORE_TRY(const Credential& first, pin_file_.Get([&fresh]() -> Result<Credential> {
+    if (!fresh) return std::unexpected(fresh.error());
+    return Copy(*fresh);
+  }));
+  return fresh ? std::move(fresh) : Copy(first);
+}
+
 Result<std::optional<Credential>> Access::AtHand(const KeyUri& uri) const {
   if (uri.pin_value) {
     HSMCORE_TRY(Credential credential, Credential::FromPin(*uri.pin_value));
@@ -111,9 +128,8 @@ Result<std::optional<Credential>> Access::AtHand(const KeyUri& uri) const {
     return Copy(*settings.environment_pin);
   }
   if (!settings.pin_source.empty()) {
-    HSMCORE_TRY(const Credential& credential,
-                pin_file_.Get([&settings] { return Credential::FromSource(settings.pin_source); }));
-    if (!IsForOther(credential, uri)) return Copy(credential);
+    HSMCORE_TRY(Credential credential, FromPinFile(settings.pin_source));
+    if (!IsForOther(credential, uri)) return credential;
   }
   if (settings.pin && !IsForOther(*settings.pin, uri)) return Copy(*settings.pin);
   return std::nullopt;

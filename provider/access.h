@@ -41,7 +41,8 @@ struct Prompt {
 // section, else the only crypto user of the cluster. The prompt names the user that is known before
 // it; what is typed is his password, with or without "user:" before it.
 //
-// Everything is read at first use and then kept, as is the open cluster: a server that has lost its
+// Everything is read at first use and then kept, as is the open cluster (only the file of
+// `pin-source` is read again where it can be): a server that has lost its
 // environment or its right to the home (a chroot, a worker under another user) goes on. Nothing is
 // read or opened before. Safe for any number of threads, and across fork().
 class Access {
@@ -70,6 +71,7 @@ class Access {
   Result<Settings> ReadSettings() const;
   Result<hsmcore::ClusterPtr> Open(const hsmcore::KeyUri& uri) const;
   Result<std::optional<hsmcore::Credential>> AtHand(const hsmcore::KeyUri& uri) const;
+  Result<hsmcore::Credential> FromPinFile(const std::string& source) const;
   Result<std::string> UserFor(hsmcore::Cluster& cluster, const hsmcore::KeyUri& uri) const;
 
   const Core& core_;
