@@ -345,7 +345,10 @@ Result<KeyInfo> SessionImpl::KeepSessionKey(KeyHandle handle, std::string_view n
 Result<KeyInfo> SessionImpl::SetAttribute(KeyHandle handle, std::string_view name,
                                           std::string_view value) {
   if (handle.IsSession()) return KeepSessionKey(handle, name, value);
-  if (name == RowOf(Attribute::kTrusted).name) HSMCORE_CHECK(Allow(policy::Operation::kSetTrusted));
+  if (name == RowOf(Attribute::kTrusted).name) {
+    HSMCORE_CHECK(Allow(policy::Operation::kSetTrusted));
+    return Fail(ErrorCode::kNotSupported, "no key can be marked 'trusted' in this version");
+  }
   HSMCORE_CHECK(Allow(policy::Operation::kManageKeys));
   const KeyClass klass = handle.IsPublicHalf() ? KeyClass::kPublicKey : KeyClass::kPrivateKey;
   const std::lock_guard lock(core_->mutex);
