@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a cluster's size costs.
+//
+//   home_bench make DIRECTORY COUNT       adds keys with the labels key-0, key-1, ...
+//   home_bench compare SMALL COUNT LARGE COUNT ROUNDS SLICE_MS
+//
+// A DIRECTORY has the home in hsm/ and a machine credential in app.machine. The rows compare the
+// large home ("hsm") with the small one ("default").
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <random>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "bench/compare.h"
+#include "hsmcore/cluster.h"
+
+namespace {
+
+using bench::Sample;
+using bench::Stop;
+using Clock = std::chrono::steady_clock;
+using SessionPtr = std::shared_ptr<hsmcore::Session>;
+
+template <class T>
+T Must(hsmcore::Result<T> result) {
+  if (!result) Stop(result.error().Message());
+  return *std::move(result);
+}
+
+struct Home {
+  std::filesystem::path directory;
+  unsigned keys = 0;
+
+  hsmcore::ClusterPtr Open() const { return Must(hsmcore::Cluster::Open(directory / "hsm")); }
+  SessionPtr Login(hsmcore::Cluster& cluster) const {
+    const auto credential =
+        Must(hsmcore::Credential::FromSource("file:" + (directory / "app.machine").string()));
+    return Must(cluster.Login(credential, hsmcore::Role::kCryptoUser));
+  }
+};
+
+std::string Label(unsigned number) { return "key-" + std::to_string(number); }
+
+void Make(const Home& home) {
+  const auto cluster = home.Open();
+  const SessionPtr session = home.Login(*cluster);
+  hsmcore::KeySpec spec;
+  spec.type = hsmcore::KeyType::kEc;
+  for (unsigned i = 0; i < home.keys; ++i) {
+    hsmcore::KeyTemplate form;
+    form.private_half.label = form.public_half.label = Label(i);
+    form.private_half.flags.Set(hsmcore::Attribute::kToken, true);
+    form.private_half.flags.Set(hsmcore::Attribute::kSign, true);
+    Must(session->Generate(spec, form));
+  }
+}
+
+// Opens a home and logs in, as a program does that has just been started.
+Sample OpenInChild(const Home& home) {
+  return bench::InChild([&] {
+    const double cpu = bench::ThreadCpu();
+    const auto start = Clock::now();
+    const auto cluster = home.Open();
+    const SessionPtr session = home.Login(*cluster);
+    return Sample{std::chrono::duration<double>(Clock::now() - start).count(),
+                  bench::ThreadCpu() - cpu};
+  });
+}
+
+// Looks up another label at each call, so that no answer given before can help.
+bench::Operation Finder(const Home& home, const SessionPtr& session) {
+  return [random = std::minstd_rand(), keys = home.keys, session]() mutable {
+    hsmcore::KeyQuery query;
+    query.label = Label(static_cast<unsigned>(random()) % keys);
+    query.klass = hsmcore::KeyClass::kPrivateKey;
+    const auto found = session->Find(query);
+    return found && found->size() == 1;
+  };
+}
+
+void CompareHomes(const Home& small, const Home& large, const bench::Plan& plan) {
+  // First, while this process has no home open that a child could inherit.
+  bench::Print("open-16000", "ms",
+               bench::CompareSingle([&] { return OpenInChild(large); },
+                                    [&] { return OpenInChild(small); }, 4 * plan.rounds));
+  const auto small_cluster = small.Open();
+  const auto large_cluster = large.Open();
+  bench::Print("find-16000", "op/s",
+               bench::Compare(Finder(large, large.Login(*large_cluster)),
+                              Finder(small, small.Login(*small_cluster)), 1, plan));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::span<char*> words(argv, static_cast<std::size_t>(argc));
+  const auto number = [&](std::size_t i) { return static_cast<unsigned>(std::atoi(words[i])); };
+  if (words.size() == 4 && std::string_view(words[1]) == "make") {
+    Make({words[2], number(3)});
+  } else if (words.size() == 8 && std::string_view(words[1]) == "compare") {
+    CompareHomes({words[2], number(3)}, {words[4], number(5)},
+                 {number(6), std::chrono::milliseconds(number(7))});
+  } else {
+    Stop("usage: home_bench make DIRECTORY COUNT | compare SMALL COUNT LARGE COUNT ROUNDS SLICE");
+  }
+  return 0;
+}
