@@ -23,7 +23,7 @@ say() { printf '\n==> %s\n' "$*"; }
 
 # The comment at the top of a script is its help text.
 show_help() {
-  awk 'NR > 2 && /^#/ { sub(/^# ?/, ""); print; next } NR > 2 { exit }' "$1"
+  awk '/^# shellcheck/ { next } NR > 2 && /^#/ { sub(/^# ?/, ""); print; next } NR > 2 { exit }' "$1"
 }
 
 # The project's own files, by name pattern.
