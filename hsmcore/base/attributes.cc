@@ -70,16 +70,35 @@ bool GivenAtCreation(NewRule rule, KeyClass klass) {
   return false;
 }
 
+bool DefaultOf(const AttributeRow& row, KeyClass klass) {
+  switch (klass) {
+    case KeyClass::kPrivateKey:
+      return row.default_private;
+    case KeyClass::kPublicKey:
+      return row.default_public;
+    case KeyClass::kSecretKey:
+      return row.default_secret;
+  }
+  return false;
+}
+
+// Bytes of the UTF-8 sequence that begins with `lead`; 0: none does.
+std::size_t SequenceLength(unsigned char lead) {
+  if (lead < 0x80) return 1;
+  if (lead < 0xc2 || lead >= 0xf8) return 0;
+  if (lead < 0xe0) return 2;
+  return lead < 0xf0 ? 3 : 4;
+}
+
 bool IsPrintableUtf8(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    if (lead < 0x20 || lead == 0x7f) return false;
-    const std::size_t length = lead < 0x80 ? 1 : lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-    if (lead >= 0xf8 || (lead >= 0x80 && lead < 0xc2) || i + length > text.size()) return false;
-    for (std::size_t k = 1; k < length; ++k) {
-      if ((static_cast<unsigned char>(text[i + k]) & 0xc0) != 0x80) return false;
+  while (!text.empty()) {
+    const auto lead = static_cast<unsigned char>(text.front());
+    const std::size_t length = SequenceLength(lead);
+    if (lead < 0x20 || lead == 0x7f || length == 0 || length > text.size()) return false;
+    for (const char next : text.substr(1, length - 1)) {
+      if ((static_cast<unsigned char>(next) & 0xc0) != 0x80) return false;
     }
-    i += length;
+    text.remove_prefix(length);
   }
   return true;
 }
@@ -101,10 +120,7 @@ ObjectAttributes DefaultAttributes(KeyClass klass) {
   ObjectAttributes attributes;
   for (const AttributeRow& row : kAttributes) {
     if (row.kind != kFlag) continue;
-    const bool on = klass == KeyClass::kPrivateKey  ? row.default_private
-                    : klass == KeyClass::kPublicKey ? row.default_public
-                                                    : row.default_secret;
-    attributes.flags.Set(row.attribute, on);
+    attributes.flags.Set(row.attribute, DefaultOf(row, klass));
   }
   return attributes;
 }

@@ -8,10 +8,13 @@ namespace {
 
 // The list of all ForkMutexes, oldest first. Constant-initialised and trivially destroyed: it has
 // to outlive everything else in the module.
+// NOLINTBEGIN(cppcoreguidelines-avoid-non-const-global-variables): pthread_atfork's handlers have
+// no argument by which they could find them.
 constinit std::mutex g_list_mutex;
 constinit ForkMutex* g_first = nullptr;
 constinit ForkMutex* g_last = nullptr;
 constinit bool g_registered = false;
+// NOLINTEND(cppcoreguidelines-avoid-non-const-global-variables)
 
 }  // namespace
 

@@ -33,7 +33,7 @@ Result<SecretBytes> PercentDecode(std::string_view name, std::string_view text) 
   const auto out = decoded.Write(SecretAccess{"percent-decode a URI value"});
   std::size_t length = 0;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    std::uint8_t byte = static_cast<std::uint8_t>(text[i]);
+    auto byte = static_cast<std::uint8_t>(text[i]);
     if (text[i] == '%') {
       const auto escape = ParseHex(text.substr(i + 1, 2));
       if (!escape || escape->size() != 1 || text.size() < i + 3) {

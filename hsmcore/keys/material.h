@@ -15,7 +15,7 @@ Result<PublicMaterial> DecodePublic(const cbor::Value& value, std::string_view w
 
 SecretBytes EncodePrivate(const PrivateMaterial& material);
 // kRecordDamaged.
-Result<PrivateMaterial> DecodePrivate(const SecretBytes& bytes);
+Result<PrivateMaterial> DecodePrivate(const SecretBytes& encoded);
 
 PrivateMaterial CloneOf(const PrivateMaterial& material);
 
