@@ -367,6 +367,7 @@ TEST_P(ContractTest, EightThreadsCountExactly) {
   constexpr int kThreads = 8;
   constexpr int kRounds = 10;
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int i = 0; i < kThreads; ++i) {
     threads.emplace_back([&] {
       for (int round = 0; round < kRounds; ++round) {
@@ -451,6 +452,7 @@ TEST_P(PersistentContractTest, EightProcessesCountExactly) {
   constexpr int kProcesses = 8;
   constexpr int kRounds = 5;
   std::vector<pid_t> children;
+  children.reserve(kProcesses);
   for (int i = 0; i < kProcesses; ++i) {
     children.push_back(StartChild([&] {
       const std::unique_ptr<Engine> own = stand_->Open();

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fault_vfs.h"
 
-#include <signal.h>
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <csignal>
 #include <mutex>
+#include <tuple>
 #include <vector>
 
 namespace hsmcore::storage::test {
@@ -14,12 +15,12 @@ namespace {
 struct State {
   std::mutex mutex;
   Fault fault = Fault::kNone;
-  long left = 0;  // operations until the fault
+  int left = 0;  // operations until the fault
   std::string path;
   std::vector<std::string> opened;
 };
 State& TheState() {
-  static State* const state = new State;
+  static auto* const state = new State;
   return *state;
 }
 
@@ -39,7 +40,7 @@ int Step(const char* path, bool takes_space = false) {
   if (state.fault == Fault::kFull && !takes_space) return SQLITE_OK;
   if (std::string_view(path).find(state.path) == std::string_view::npos) return SQLITE_OK;
   if (--state.left > 0) return SQLITE_OK;
-  if (state.fault == Fault::kKill) raise(SIGKILL);
+  if (state.fault == Fault::kKill) std::ignore = raise(SIGKILL);
   return state.fault == Fault::kFull ? SQLITE_FULL : SQLITE_IOERR;
 }
 
@@ -159,7 +160,7 @@ FaultVfs::~FaultVfs() {
   sqlite3_vfs_register(g_real, 1);
 }
 
-void FaultVfs::Arm(Fault fault, long n, std::string path) {
+void FaultVfs::Arm(Fault fault, int n, std::string path) {
   State& state = TheState();
   const std::lock_guard guard(state.mutex);
   state.fault = fault;
@@ -167,11 +168,12 @@ void FaultVfs::Arm(Fault fault, long n, std::string path) {
   state.path = std::move(path);
 }
 
-long FaultVfs::Opened(const std::string& path) {
+int FaultVfs::Opened(const std::string& path) {
   State& state = TheState();
   const std::lock_guard guard(state.mutex);
-  return std::ranges::count_if(
+  const auto count = std::ranges::count_if(
       state.opened, [&](const std::string& name) { return name.find(path) != std::string::npos; });
+  return static_cast<int>(count);
 }
 
 }  // namespace hsmcore::storage::test

@@ -25,11 +25,11 @@ class FaultVfs {
 
   // The n-th operation from now (1 is the next) on a file whose path contains `path` brings about
   // the fault.
-  void Arm(Fault fault, long n, std::string path = "");
+  void Arm(Fault fault, int n, std::string path = "");
   void Disarm() { Arm(Fault::kNone, 0); }
 
   // Database files opened so far whose path contains `path`.
-  static long Opened(const std::string& path);
+  static int Opened(const std::string& path);
 };
 
 }  // namespace hsmcore::storage::test

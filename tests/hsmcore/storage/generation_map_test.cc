@@ -2,14 +2,15 @@
 #include "storage/generation_map.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/stat.h>
 
 #include <array>
 #include <atomic>
+#include <csignal>
 #include <fstream>
 #include <numeric>
 #include <thread>
+#include <tuple>
 
 #include "storage_support.h"
 
@@ -88,8 +89,8 @@ TEST_F(GenerationMapTest, WhatADeadWriterLeftIsSettledByTheNext) {
   const auto map = MustOpen();
   const std::array<std::uint64_t, 2> theirs = {5, 6};
   const pid_t child = StartChild([&] {
-    static_cast<void>(map->Begin(theirs));
-    raise(SIGKILL);
+    std::ignore = map->Begin(theirs);
+    std::ignore = raise(SIGKILL);
     return 1;
   });
   EXPECT_TRUE(WIFSIGNALED(WaitFor(child)));
@@ -139,6 +140,7 @@ TEST_F(GenerationMapTest, ReadersNeverSeeHalfAHead) {
   const auto writer = MustOpen();
   std::atomic<bool> done = false;
   std::vector<std::thread> readers;
+  readers.reserve(4);
   for (int i = 0; i < 4; ++i) {
     readers.emplace_back([&] {
       const auto map = MustOpen();

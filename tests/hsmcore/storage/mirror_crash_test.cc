@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // A mirror of three whose writer is killed, or whose disks fail, at every single operation.
-#include <signal.h>
 #include <sys/mman.h>
 
 #include <array>
 #include <atomic>
+#include <csignal>
 #include <mutex>
+#include <tuple>
 
 #include "fault_vfs.h"
 #include "storage_support.h"
@@ -13,7 +14,7 @@
 namespace hsmcore::storage::test {
 namespace {
 
-constexpr long kNeverSoMany = 2000;  // operations that one action takes; a guard for the loops
+constexpr int kNeverSoMany = 2000;  // operations that one action takes; a guard for the loops
 
 // Written together by each commit, so that half a commit shows.
 Batch Pair(int number) {
@@ -34,7 +35,7 @@ class MirrorCrashTest : public ::testing::Test {
  protected:
   // Runs `act` in a child that dies at its n-th operation. Returns whether it came to its end.
   template <class Act>
-  bool DiesAt(long n, const Act& act) {
+  bool DiesAt(int n, const Act& act) {
     const pid_t child = StartChild([&] {
       FaultVfs faults;
       faults.Arm(Fault::kKill, n);
@@ -93,7 +94,7 @@ TEST_F(MirrorCrashTest, ACommitKilledAnywhereIsWholeOrAbsent) {
   Flag acknowledged;
   bool complete = false;
   int before = 0;
-  for (long n = 1; !complete && n < kNeverSoMany; ++n) {
+  for (int n = 1; !complete && n < kNeverSoMany; ++n) {
     *acknowledged = 0;
     const std::uint32_t epoch = home_.generations().Epoch(7);
     complete = DiesAt(n, [&] {
@@ -124,7 +125,7 @@ TEST_F(MirrorCrashTest, TheNextCommitFinishesOneThatWasKilled) {
   ASSERT_TRUE(Succeeded(home_.Open()->Commit(Pair(0))));
   bool complete = false;
   int number = 0;
-  for (long n = 1; !complete && n < kNeverSoMany; ++n) {
+  for (int n = 1; !complete && n < kNeverSoMany; ++n) {
     complete = DiesAt(n, [&] { return home_.Open()->Commit(Pair(number + 1)) ? 0 : 1; });
     const auto engine = home_.Open();
     number = WholePair(*engine) + 1;
@@ -138,7 +139,7 @@ TEST_F(MirrorCrashTest, TheNextCommitFinishesOneThatWasKilled) {
 TEST_F(MirrorCrashTest, ARepairKilledAnywhereCanBeDoneAgain) {
   ASSERT_TRUE(Succeeded(home_.Open()->Commit(Pair(0))));
   bool complete = false;
-  for (long n = 1; !complete && n < kNeverSoMany; ++n) {
+  for (int n = 1; !complete && n < kNeverSoMany; ++n) {
     // One member is gone, one is damaged.
     std::filesystem::remove_all(home_.directory(1));
     std::filesystem::resize_file(home_.store(2), 5000);
@@ -156,7 +157,7 @@ TEST_F(MirrorCrashTest, TheWriterLockDiesWithItsHolder) {
   const pid_t child = StartChild([&] {
     const auto engine = home_.Open();
     const auto lock = engine->LockForUpdate();
-    raise(SIGKILL);
+    std::ignore = raise(SIGKILL);
     return 1;
   });
   EXPECT_TRUE(WIFSIGNALED(WaitFor(child)));
@@ -171,7 +172,7 @@ TEST_P(MirrorFaultTest, ACommitThatFailsAnywhereIsWholeOrAbsent) {
   ASSERT_TRUE(Succeeded(home_.Open()->Commit(Pair(0))));
   bool complete = false;
   int before = 0;
-  for (long n = 1; !complete && n < kNeverSoMany; ++n) {
+  for (int n = 1; !complete && n < kNeverSoMany; ++n) {
     FaultVfs faults;
     {
       const auto engine = home_.Open();
@@ -238,10 +239,10 @@ TEST_P(MirrorFaultTest, ACommitOnTooFewDisksIsNotAcknowledged) {
 }
 
 TEST_P(MirrorFaultTest, AStoreThatCannotBeMadeLeavesNothing) {
-  TempDirectory directory;
+  const TempDirectory directory;
   const SqliteOptions options{"cluster-a", {"hsm-1", "", directory.path() / "hsm-1"}};
   bool complete = false;
-  for (long n = 1; !complete && n < kNeverSoMany; ++n) {
+  for (int n = 1; !complete && n < kNeverSoMany; ++n) {
     FaultVfs faults;
     faults.Arm(GetParam().first, n);
     complete = CreateSqliteStore(options).has_value();

@@ -171,8 +171,8 @@ TEST_F(MirrorTest, AConflictMovesNoEpoch) {
 
 TEST_F(MirrorTest, AReaderOpensOneMemberOnly) {
   MustCommit("a", "1");
-  FaultVfs counting;
-  const long before = FaultVfs::Opened(home_.path().native());
+  const FaultVfs counting;
+  const int before = FaultVfs::Opened(home_.path().native());
   const auto engine = home_.Open();
   for (int i = 0; i < 10; ++i) EXPECT_EQ(TextOfKey(*engine, "a"), "1");
   EXPECT_EQ(FaultVfs::Opened(home_.path().native()) - before, 1);
@@ -303,7 +303,7 @@ TEST_F(MirrorTest, AHomeThatMayNotBeEnteredIsAnAccessError) {
 
 TEST_F(MirrorTest, AHomeBelowALinkedDirectoryWorks) {
   MustCommit("a", "1");
-  TempDirectory elsewhere;
+  const TempDirectory elsewhere;
   fs::create_directory_symlink(home_.path(), elsewhere.path() / "link");
   MirrorOptions options = home_.options();
   for (MemberOptions& member : options.members) {

@@ -3,11 +3,11 @@
 #define TESTS_HSMCORE_STORAGE_STORAGE_SUPPORT_H_
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdint>
+#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <memory>
