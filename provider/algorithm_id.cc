@@ -66,12 +66,14 @@ Result<int> NidOf(Digest digest) {
   return row->*kColumn;
 }
 
-Result<Ptr<X509_ALGOR>> Algorithm(int nid, int parameter_type, void* parameter) {
+// Without a parameter, the type says whether there is a NULL or nothing.
+Result<Ptr<X509_ALGOR>> Algorithm(int nid, int parameter_type, Ptr<ASN1_STRING> parameter = {}) {
   Ptr<X509_ALGOR> algorithm(X509_ALGOR_new());
   if (algorithm == nullptr ||
-      X509_ALGOR_set0(algorithm.get(), OBJ_nid2obj(nid), parameter_type, parameter) != 1) {
+      X509_ALGOR_set0(algorithm.get(), OBJ_nid2obj(nid), parameter_type, parameter.get()) != 1) {
     return Fail(ErrorCode::kOutOfMemory, {});
   }
+  [[maybe_unused]] const auto* owned_now = parameter.release();
   return algorithm;
 }
 
@@ -97,15 +99,14 @@ Result<Ptr<RSA_PSS_PARAMS>> PssParams(const hsmcore::SignMechanism& mechanism,
   if (params == nullptr) return Fail(ErrorCode::kOutOfMemory, {});
   if (mechanism.digest != Digest::kSha1) {
     HSMCORE_TRY(const int nid, NidOf<&DigestNids::own>(mechanism.digest));
-    HSMCORE_TRY(Ptr<X509_ALGOR> hash, Algorithm(nid, V_ASN1_NULL, nullptr));
+    HSMCORE_TRY(Ptr<X509_ALGOR> hash, Algorithm(nid, V_ASN1_NULL));
     params->hashAlgorithm = hash.release();
   }
   if (mechanism.mgf_digest != Digest::kSha1) {
     HSMCORE_TRY(const int nid, NidOf<&DigestNids::own>(mechanism.mgf_digest));
-    HSMCORE_TRY(const Ptr<X509_ALGOR> hash, Algorithm(nid, V_ASN1_NULL, nullptr));
+    HSMCORE_TRY(const Ptr<X509_ALGOR> hash, Algorithm(nid, V_ASN1_NULL));
     HSMCORE_TRY(Ptr<ASN1_STRING> packed, Pack(hash.get(), ASN1_ITEM_rptr(X509_ALGOR)));
-    HSMCORE_TRY(Ptr<X509_ALGOR> mask, Algorithm(NID_mgf1, V_ASN1_SEQUENCE, packed.get()));
-    static_cast<void>(packed.release());
+    HSMCORE_TRY(Ptr<X509_ALGOR> mask, Algorithm(NID_mgf1, V_ASN1_SEQUENCE, std::move(packed)));
     params->maskGenAlgorithm = mask.release();
   }
   const int salt = SaltBytes(mechanism, key);
@@ -122,8 +123,7 @@ Result<Bytes> PssAlgorithmId(const hsmcore::SignMechanism& mechanism, const hsmc
   HSMCORE_TRY(const Ptr<RSA_PSS_PARAMS> params, PssParams(mechanism, key));
   HSMCORE_TRY(Ptr<ASN1_STRING> packed, Pack(params.get(), ASN1_ITEM_rptr(RSA_PSS_PARAMS)));
   HSMCORE_TRY(const Ptr<X509_ALGOR> algorithm,
-              Algorithm(NID_rsassaPss, V_ASN1_SEQUENCE, packed.get()));
-  static_cast<void>(packed.release());
+              Algorithm(NID_rsassaPss, V_ASN1_SEQUENCE, std::move(packed)));
   return Encode(algorithm.get());
 }
 
@@ -148,7 +148,7 @@ Result<Bytes> AlgorithmId(const hsmcore::SignMechanism& mechanism, const hsmcore
   if (!nid) return std::unexpected(std::move(nid).error());
   // RFC 4055 section 5 wants a NULL here, RFC 5758 and RFC 8410 want nothing.
   const int parameter = mechanism.kind == Kind::kRsaPkcs1 ? V_ASN1_NULL : V_ASN1_UNDEF;
-  HSMCORE_TRY(const Ptr<X509_ALGOR> algorithm, Algorithm(*nid, parameter, nullptr));
+  HSMCORE_TRY(const Ptr<X509_ALGOR> algorithm, Algorithm(*nid, parameter));
   return Encode(algorithm.get());
 }
 

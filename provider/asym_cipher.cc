@@ -20,7 +20,6 @@ namespace provider {
 namespace {
 
 using hsmcore::CipherMechanism;
-using hsmcore::Digest;
 using Kind = hsmcore::CipherMechanism::Kind;
 using Use = hsmcore::Key::Use;
 

@@ -20,7 +20,8 @@ const char* WithinTheProject(const char* path) {
   return std::string_view(path).starts_with(kRoot) ? path + kRoot.size() : path;
 }
 
-// The core's error call takes a printf format and a va_list.
+// The core's error call takes a printf format and a va_list, which only a variadic function has.
+// NOLINTNEXTLINE(cert-dcl50-cpp)
 void SetError(OSSL_FUNC_core_vset_error_fn* vset_error, const OSSL_CORE_HANDLE* handle,
               std::uint32_t reason, const char* format, ...) {
   va_list arguments;

@@ -88,7 +88,7 @@ Result<Bytes> DecodePem(const std::string& block) {
   char* name = nullptr;
   char* header = nullptr;
   unsigned char* data = nullptr;
-  long size = 0;
+  long size = 0;  // NOLINT(google-runtime-int): libcrypto's type
   ERR_set_mark();
   const int ok = bio == nullptr ? 0 : PEM_read_bio(bio.get(), &name, &header, &data, &size);
   ERR_pop_to_mark();
@@ -210,6 +210,7 @@ const OSSL_DISPATCH kPemDecoder[] = {
     HSM_ENTRY_END,
 };
 
+// NOLINTBEGIN(google-readability-casting): the check takes HSM_ENTRY's cast for one of C here
 template <KeyType kType>
 const OSSL_DISPATCH ReferenceDecoderTable<kType>::kRows[] = {
     HSM_ENTRY(DECODER_NEWCTX, decoder_newctx, New),
@@ -218,6 +219,7 @@ const OSSL_DISPATCH ReferenceDecoderTable<kType>::kRows[] = {
     HSM_ENTRY(DECODER_DECODE, decoder_decode, DecodeReference<kType>),
     HSM_ENTRY_END,
 };
+// NOLINTEND(google-readability-casting)
 template struct ReferenceDecoderTable<KeyType::kRsa>;
 template struct ReferenceDecoderTable<KeyType::kRsaPss>;
 template struct ReferenceDecoderTable<KeyType::kEc>;

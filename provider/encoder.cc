@@ -2,6 +2,7 @@
 #include "encoder.h"
 
 #include <openssl/bio.h>
+#include <openssl/buffer.h>
 #include <openssl/core_dispatch.h>
 #include <openssl/pem.h>
 
@@ -51,13 +52,14 @@ Result<Bytes> SpkiPem(const KeyObject& object, int selection) {
   };
   HSMCORE_TRY(const Bytes der, SpkiDer(object, selection));
   const std::unique_ptr<BIO, Free> bio(BIO_new(BIO_s_mem()));
-  char* data = nullptr;
-  if (bio == nullptr || PEM_write_bio(bio.get(), PEM_STRING_PUBLIC, "", der.data(),
-                                      static_cast<long>(der.size())) == 0) {
+  BUF_MEM* memory = nullptr;
+  if (bio == nullptr ||
+      PEM_write_bio(bio.get(), PEM_STRING_PUBLIC, "", der.data(), static_cast<int>(der.size())) ==
+          0 ||
+      BIO_get_mem_ptr(bio.get(), &memory) != 1) {
     return Fail(ErrorCode::kOutOfMemory, {});
   }
-  const long size = BIO_get_mem_data(bio.get(), &data);
-  return Bytes(data, data + size);
+  return Bytes(memory->data, memory->data + memory->length);
 }
 
 Result<Bytes> Text(const KeyObject& object, int selection) {

@@ -50,7 +50,7 @@ std::string Number(std::string_view label, ByteView big_endian) {
   return HexBlock(label, padded);
 }
 
-std::string WithDefault(std::string value, bool is_default) {
+std::string WithDefault(const std::string& value, bool is_default) {
   return value + (is_default ? " (default)\n" : "\n");
 }
 

@@ -80,15 +80,15 @@ Result<std::unique_ptr<KeyObject>> KeyObject::Copy(int selection) const {
 Result<bool> HandOver(std::unique_ptr<KeyObject> object, OSSL_CALLBACK* callback, void* argument) {
   std::string type = AlgorithmName(object->type());
   int object_type = OSSL_OBJECT_PKEY;
-  KeyObject* slot = object.get();
+  KeyObject* slot = object.release();
   const std::array<OSSL_PARAM, 4> params = {
       OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &object_type),
       OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_TYPE, type.data(), 0),
       OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_REFERENCE, static_cast<void*>(&slot),
-                                        sizeof(slot)),
+                                        sizeof(void*)),
       OSSL_PARAM_construct_end()};
   const bool wanted = callback(params.data(), argument) == 1;
-  if (slot == nullptr) static_cast<void>(object.release());
+  const std::unique_ptr<KeyObject> left_over(slot);
   return wanted;
 }
 

@@ -37,13 +37,13 @@ struct Collector {
     number.reset(BN_bin2bn(big_endian.data(), static_cast<int>(big_endian.size()), nullptr));
     return number != nullptr && OSSL_PARAM_BLD_push_BN(builder.get(), key, number.get()) == 1;
   }
-  bool Text(const char* key, const char* text) {
+  bool Text(const char* key, const char* text) const {
     return OSSL_PARAM_BLD_push_utf8_string(builder.get(), key, text, 0) == 1;
   }
-  bool Octets(const char* key, ByteView octets) {
+  bool Octets(const char* key, ByteView octets) const {
     return OSSL_PARAM_BLD_push_octet_string(builder.get(), key, octets.data(), octets.size()) == 1;
   }
-  bool Int(const char* key, int value) {
+  bool Int(const char* key, int value) const {
     return OSSL_PARAM_BLD_push_int(builder.get(), key, value) == 1;
   }
 };

@@ -14,7 +14,6 @@ namespace provider {
 namespace {
 
 using hsmcore::Curve;
-using hsmcore::Digest;
 using hsmcore::EcPublic;
 using hsmcore::Ed25519Public;
 using hsmcore::KeyType;
@@ -52,7 +51,9 @@ int EcdsaSize(Curve curve) {
 // SP 800-57 part 1 table 2, in OpenSSL's steps.
 int EcSecurityBits(Curve curve) {
   const unsigned bits = RowOf(curve).bits;
-  return bits >= 512 ? 256 : bits >= 384 ? 192 : bits >= 256 ? 128 : 112;
+  if (bits >= 512) return 256;
+  if (bits >= 384) return 192;
+  return bits >= 256 ? 128 : 112;
 }
 
 // ---- Every type ----

@@ -46,15 +46,29 @@ inline bool IsText(const OSSL_PARAM& param) {
 
 // ---- Tables ----
 
-// One parameter of a context: what is announced, and what is done with it. `set` or `get` is
-// nullptr where the parameter cannot be set or read. A row without either announces a parameter
-// that is accepted and means nothing here.
+// One parameter of a context: what is announced, and what is done with it. nullptr stands where it
+// cannot be set or read.
 template <class Context>
 struct ParamRow {
-  const char* key;
-  unsigned type;
-  Status (*set)(Context&, const OSSL_PARAM&);
-  Status (*get)(const Context&, OSSL_PARAM&);
+  using Set = Status (*)(Context&, const OSSL_PARAM&);
+  using Get = Status (*)(const Context&, OSSL_PARAM&);
+
+  // The three forms are apart because g++ with -fsanitize=undefined does not take the comparison of
+  // a function's address with nullptr for a constant.
+  constexpr ParamRow() = default;
+  constexpr ParamRow(const char* name, unsigned kind, Set setter, Get getter)
+      : key(name), type(kind), set(setter), get(getter), settable(true), gettable(true) {}
+  constexpr ParamRow(const char* name, unsigned kind, Set setter, std::nullptr_t)
+      : key(name), type(kind), set(setter), settable(true) {}
+  constexpr ParamRow(const char* name, unsigned kind, std::nullptr_t, Get getter)
+      : key(name), type(kind), get(getter), gettable(true) {}
+
+  const char* key = nullptr;
+  unsigned type = 0;
+  Set set = nullptr;
+  Get get = nullptr;
+  bool settable = false;
+  bool gettable = false;
 };
 
 // For parameters that OpenSSL's own provider takes and that have no meaning for a held key
@@ -83,7 +97,7 @@ consteval std::array<OSSL_PARAM, N + 1> Settable(const std::array<ParamRow<Conte
   std::array<OSSL_PARAM, N + 1> list{};
   std::size_t used = 0;
   for (const auto& row : rows) {
-    if (row.set != nullptr) list[used++] = Announcement(row.key, row.type);
+    if (row.settable) list[used++] = Announcement(row.key, row.type);
   }
   return list;
 }
@@ -92,7 +106,7 @@ consteval std::array<OSSL_PARAM, N + 1> Gettable(const std::array<ParamRow<Conte
   std::array<OSSL_PARAM, N + 1> list{};
   std::size_t used = 0;
   for (const auto& row : rows) {
-    if (row.get != nullptr) list[used++] = Announcement(row.key, row.type);
+    if (row.gettable) list[used++] = Announcement(row.key, row.type);
   }
   return list;
 }
@@ -103,7 +117,7 @@ template <class Context>
 Status SetAll(Context& context, std::span<const ParamRow<Context>> rows, const OSSL_PARAM* params) {
   if (params == nullptr || params->key == nullptr) return {};
   for (const auto& row : rows) {
-    if (row.set == nullptr) continue;
+    if (!row.settable) continue;
     const OSSL_PARAM* param = OSSL_PARAM_locate_const(params, row.key);
     if (param != nullptr) HSMCORE_CHECK(row.set(context, *param));
   }
@@ -113,7 +127,7 @@ template <class Context>
 Status GetAll(const Context& context, std::span<const ParamRow<Context>> rows, OSSL_PARAM* params) {
   if (params == nullptr) return {};
   for (const auto& row : rows) {
-    if (row.get == nullptr) continue;
+    if (!row.gettable) continue;
     OSSL_PARAM* param = OSSL_PARAM_locate(params, row.key);
     if (param != nullptr) HSMCORE_CHECK(row.get(context, *param));
   }

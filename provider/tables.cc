@@ -30,6 +30,7 @@ using hsmcore::KeyType;
 
 #define TABLE_END {nullptr, nullptr, nullptr, nullptr}
 
+// NOLINTBEGIN(cppcoreguidelines-interfaces-global-init): addresses of tables are constants
 const OSSL_ALGORITHM kKeymgmt[] = {
     {RSA_NAMES, PROPERTIES, KeymgmtTable<KeyType::kRsa>::kRows, "RSA keys in the HSM"},
     {RSA_PSS_NAMES, PROPERTIES, KeymgmtTable<KeyType::kRsaPss>::kRows, "RSA-PSS keys in the HSM"},
@@ -93,6 +94,8 @@ const OSSL_ALGORITHM kEncoders[] = {
     COMMON_ENCODERS(ED25519_NAMES),
     TABLE_END,
 };
+
+// NOLINTEND(cppcoreguidelines-interfaces-global-init)
 
 }  // namespace
 
