@@ -147,10 +147,11 @@ Status Store::List(const Prompt& prompt) {
   HSMCORE_TRY(const std::vector<hsmcore::KeyInfo> found, session_->Find(KeyQuery::FromUri(uri_)));
   for (const auto& info : found) {
     const bool is_private = info.klass == KeyClass::kPrivateKey;
-    const bool shown_as_private = !is_private && info.pair && WantsPrivate() &&
-                                  session_->logged_in() && info.owner == session_->user();
-    if (is_private ? WantsPrivate() : !shown_as_private)
-      items_.push_back({info.handle, is_private});
+    if (is_private && !WantsPrivate()) continue;
+    // In the order of handles a public half follows its private half.
+    const bool shown_already =
+        !items_.empty() && items_.back().handle == info.handle.PrivateHalf() && !is_private;
+    if (!shown_already) items_.push_back({info.handle, is_private});
   }
   listed_ = true;
   failed_ = false;
