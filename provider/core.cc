@@ -71,8 +71,10 @@ void Core::Raise(const Error& error) const noexcept {
   // No function: file and line say it, and libstdc++ gives a whole signature.
   set_error_debug_(handle_, WithinTheProject(error.where().file_name()),
                    static_cast<int>(error.where().line()), "");
-  SetError(vset_error_, handle_, static_cast<std::uint32_t>(error.code()), "%s",
-           error.detail().c_str());
+  // Without a detail there is nothing to format, which keeps refusals that libcrypto provokes at
+  // each signature (see Export) cheap.
+  SetError(vset_error_, handle_, static_cast<std::uint32_t>(error.code()),
+           error.detail().empty() ? nullptr : "%s", error.detail().c_str());
 }
 
 std::optional<std::string> Core::Setting(const char* name) const {

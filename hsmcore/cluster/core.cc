@@ -27,8 +27,11 @@ Result<std::shared_ptr<Core>> OpenCore(const std::filesystem::path& home, Cluste
 }
 
 Result<Config> ReadConfig(Core& core) {
-  const storage::Verifier genuine = [&core](const storage::Entry& entry) {
-    return Config::Decode(entry.value, core.file.root, core.file.id).has_value();
+  std::optional<Config> config;
+  const storage::Verifier genuine = [&](const storage::Entry& entry) {
+    auto decoded = Config::Decode(entry.value, core.file.root, core.file.id);
+    if (decoded) config = *std::move(decoded);
+    return decoded.has_value();
   };
   HSMCORE_TRY(const auto entry, core.engine->Get(Config::kPath, &genuine));
   if (!entry) {
@@ -36,7 +39,7 @@ Result<Config> ReadConfig(Core& core) {
                                              " hold no configuration record; restore "
                                              "them from a backup"));
   }
-  return Config::Decode(entry->value, core.file.root, core.file.id);
+  return *std::move(config);
 }
 
 Result<ClusterDescription> Describe(Core& core, bool verify) {

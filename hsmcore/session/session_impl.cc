@@ -82,8 +82,23 @@ std::vector<KeyInfo> SessionImpl::Visible(const keys::KeyRecord& record) const {
   return halves;
 }
 
-void SessionImpl::AddSessionKeys(const KeyQuery& query, std::vector<KeyInfo>& found) {
+// A key is found and then loaded: the record is read, and its signature checked, once for both.
+Result<std::optional<keys::KeyRecord>> SessionImpl::ReadRecord(KeyHandle handle) {
+  const auto head = core_->generations->ReadHead();
+  if (!head.busy && last_read_ && last_read_head_ == head && last_read_->handle == handle) {
+    return last_read_;
+  }
+  HSMCORE_TRY(last_read_, keys::Read(*core_, handle, Me()));
+  last_read_head_ = head;
+  return last_read_;
+}
+
+void SessionImpl::ForgetDeadSessionKeys() {
   std::erase_if(session_keys_, [](const auto& entry) { return entry.second.expired(); });
+}
+
+void SessionImpl::AddSessionKeys(const KeyQuery& query, std::vector<KeyInfo>& found) {
+  ForgetDeadSessionKeys();
   for (const auto& [handle, weak] : session_keys_) {
     const auto key = weak.lock();
     if (!key) continue;
@@ -102,10 +117,9 @@ Result<std::vector<KeyInfo>> SessionImpl::FindLocked(const KeyQuery& query) {
   };
   if (query.handle || query.label || query.id) {
     HSMCORE_TRY(const auto handles, keys::Candidates(*core_, query));
-    const users::Actor me = Me();
     for (const KeyHandle handle : handles) {
       if (handle.IsSession()) continue;
-      HSMCORE_TRY(const auto record, keys::Read(*core_, handle, me));
+      HSMCORE_TRY(const auto record, ReadRecord(handle));
       if (record) take(*record);
     }
   } else {
@@ -149,7 +163,7 @@ Result<KeyPtr> SessionImpl::LoadHandle(KeyHandle handle, bool want_private) {
   HeldKey::Parts parts;
   parts.epoch = core_->generations->Epoch(keys::EpochSlot(handle));
   const users::Actor me = Me();
-  HSMCORE_TRY(const auto record, keys::Read(*core_, handle, me));
+  HSMCORE_TRY(const auto record, ReadRecord(handle));
   if (!record) {
     return std::unexpected(NoSuchKey(KeyQuery::ByHandle(handle), want_private, login_.has_value()));
   }
@@ -241,6 +255,10 @@ Result<KeyPtr> SessionImpl::MakeSessionKey(const KeyPairMaterial& material,
   HSMCORE_TRY(std::shared_ptr<const HeldKey> held,
               MakeHeld(std::move(parts), &material.private_part, false));
   const std::lock_guard lock(core_->mutex);
+  if (session_keys_.size() >= session_keys_limit_) {
+    ForgetDeadSessionKeys();
+    session_keys_limit_ = std::max(kCachedKeys, 2 * session_keys_.size());
+  }
   session_keys_[handle] = held;
   return held;
 }

@@ -69,6 +69,8 @@ class SessionImpl final : public Session {
   std::vector<KeyInfo> Visible(const keys::KeyRecord& record) const;
   // These hold core_->mutex.
   Result<std::vector<KeyInfo>> FindLocked(const KeyQuery& query);
+  Result<std::optional<keys::KeyRecord>> ReadRecord(KeyHandle handle);
+  void ForgetDeadSessionKeys();
   void AddSessionKeys(const KeyQuery& query, std::vector<KeyInfo>& found);
   Result<KeyPtr> LoadLocked(const KeyQuery& query, bool want_private);
   Result<KeyPtr> LoadHandle(KeyHandle handle, bool want_private);
@@ -90,6 +92,9 @@ class SessionImpl final : public Session {
   std::uint64_t lookups_revision_ = 0;
   std::uint64_t uses_ = 0;
   std::map<KeyHandle, std::weak_ptr<const HeldKey>> session_keys_;
+  std::size_t session_keys_limit_ = 0;  // so many, and the dead ones are forgotten
+  std::optional<keys::KeyRecord> last_read_;
+  storage::GenerationMap::Head last_read_head_;
 };
 
 }  // namespace hsmcore::session

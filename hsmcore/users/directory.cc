@@ -12,18 +12,32 @@ namespace {
 
 constexpr std::string_view kPrefix = "user/";
 
-bool IsGenuine(const storage::Entry& entry, const TrustedSigners& trusted) {
-  const auto decoded = DecodeRecord(entry.key, entry.value);
-  if (!decoded) return false;
-  const auto signer = trusted.find(decoded->record.signer);
-  return signer != trusted.end() && SignedBy(*decoded, signer->second);
+bool IsGenuine(const DecodedRecord& decoded, const TrustedSigners& trusted) {
+  const auto signer = trusted.find(decoded.record.signer);
+  return signer != trusted.end() && SignedBy(decoded, signer->second);
 }
 
 // The first admin's record is signed by itself, and trusted because it has the root's key.
-bool IsRoot(const storage::Entry& entry, ByteView root) {
-  const auto decoded = DecodeRecord(entry.key, entry.value);
-  return decoded && decoded->record.signer == entry.key &&
-         std::ranges::equal(decoded->record.identity.sign_key, root) && SignedBy(*decoded, root);
+bool IsRoot(const DecodedRecord& decoded, ByteView root) {
+  return decoded.record.signer == decoded.record.path() &&
+         std::ranges::equal(decoded.record.identity.sign_key, root) && SignedBy(decoded, root);
+}
+
+// Reads the record of a user whom `trusts` accepts; nothing when there is no such user. What the
+// engine's verifier has decoded and checked is kept, since signatures are dear.
+Result<std::optional<DecodedRecord>> ReadUser(
+    cluster::Core& core, const std::string& path,
+    const std::function<bool(const DecodedRecord&)>& trusts) {
+  std::optional<DecodedRecord> genuine;
+  const storage::Verifier verifier = [&](const storage::Entry& entry) {
+    auto decoded = DecodeRecord(entry.key, entry.value);
+    if (!decoded || !trusts(*decoded)) return false;
+    genuine = *std::move(decoded);
+    return true;
+  };
+  HSMCORE_TRY(const auto entry, core.engine->Get(path, &verifier));
+  if (!entry) return std::nullopt;
+  return genuine;
 }
 
 Result<std::vector<std::string>> Paths(cluster::Core& core, std::string_view prefix) {
@@ -39,12 +53,8 @@ Result<std::vector<std::string>> Paths(cluster::Core& core, std::string_view pre
 
 Result<std::optional<DecodedRecord>> FindByPath(cluster::Core& core, const std::string& path,
                                                 const TrustedSigners& trusted) {
-  const storage::Verifier genuine = [&](const storage::Entry& entry) {
-    return IsGenuine(entry, trusted);
-  };
-  HSMCORE_TRY(const auto entry, core.engine->Get(path, &genuine));
-  if (!entry) return std::nullopt;
-  return DecodeRecord(path, entry->value);
+  return ReadUser(core, path,
+                  [&](const DecodedRecord& decoded) { return IsGenuine(decoded, trusted); });
 }
 
 std::string NameIn(std::string_view path) { return std::string(path.substr(path.rfind('/') + 1)); }
@@ -68,13 +78,10 @@ Result<TrustedSigners> ReadTrustedSigners(cluster::Core& core) {
     known = trusted.size();
     for (const std::string& path : admins) {
       if (trusted.contains(path)) continue;
-      const storage::Verifier genuine = [&](const storage::Entry& entry) {
-        return IsRoot(entry, core.file.root) || IsGenuine(entry, trusted);
-      };
-      const auto entry = core.engine->Get(path, &genuine);
-      if (!entry || !*entry) continue;
-      const auto decoded = DecodeRecord(path, (*entry)->value);
-      if (decoded) trusted[path] = decoded->record.identity.sign_key;
+      const auto admin = ReadUser(core, path, [&](const DecodedRecord& decoded) {
+        return IsRoot(decoded, core.file.root) || IsGenuine(decoded, trusted);
+      });
+      if (admin && *admin) trusted[path] = (*admin)->record.identity.sign_key;
     }
   }
   return trusted;
