@@ -5,6 +5,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import subprocess
 import termios
 import time
@@ -22,8 +23,13 @@ class Terminal:
         self.child = subprocess.Popen(
             [str(word) for word in command], env=env, cwd=cwd, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(self.slave, termios.TIOCSCTTY, 0),
-            pass_fds=[self.slave])
+            preexec_fn=self._in_the_child, pass_fds=[self.slave])
+
+    def _in_the_child(self):
+        fcntl.ioctl(self.slave, termios.TIOCSCTTY, 0)
+        # A test run in the background hands on that these are ignored; a terminal's shell does not.
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
 
     def __enter__(self):
         return self
