@@ -68,6 +68,34 @@ Result<Bytes> NewRecord(UserRecord record, const vault::Identity& identity,
   return EncodeRecord(record, SignIdentity(record, admin), identity);
 }
 
+// A new admin gets his share of the recovery key from the one who makes him.
+Status ShareRecovery(Recovery& recovery, const Actor& admin, const std::string& path,
+                     const vault::Identity& identity) {
+  HSMCORE_TRY(const SecretBytes secret, admin.identity->OpenSealed(recovery.sealed[admin.path]));
+  HSMCORE_TRY(recovery.sealed[path], vault::SealTo(identity.public_identity().box_key, secret));
+  recovery.signer = admin.path;
+  return {};
+}
+
+Status PutNewUser(storage::Transaction& change, const UserRecord& record,
+                  const vault::Identity& identity, const Actor& admin,
+                  const TrustedSigners& trusted) {
+  const std::string path = record.path();
+  HSMCORE_TRY(const auto existing, change.Get(path));
+  if (existing) {
+    return Fail(ErrorCode::kUserExists,
+                Cat("the cluster has a ", NameOf(record.role), " '", record.name, "'"));
+  }
+  HSMCORE_TRY(const auto stored, change.Get(Recovery::kPath));
+  HSMCORE_TRY(Recovery recovery, Recovery::Decode(stored.value_or(Bytes()), trusted));
+  HSMCORE_TRY(Bytes user, NewRecord(record, identity, *admin.identity, recovery.public_key));
+  change.Put(path, std::move(user));
+  if (record.role != Role::kAdmin) return {};
+  HSMCORE_CHECK(ShareRecovery(recovery, admin, path, identity));
+  change.Put(Recovery::kPath, recovery.Encode(*admin.identity));
+  return {};
+}
+
 }  // namespace
 
 Result<TrustedSigners> ReadTrustedSigners(cluster::Core& core) {
@@ -164,32 +192,13 @@ Status CreateUser(cluster::Core& core, const Actor& admin, Role role, std::strin
   HSMCORE_TRY(record.name, NormalisedName(name));
   record.role = role;
   record.signer = admin.path;
-  const std::string path = record.path();
   HSMCORE_TRY(const cluster::Config config, cluster::ReadConfig(core));
   HSMCORE_TRY(const TrustedSigners trusted, ReadTrustedSigners(core));
   HSMCORE_TRY(const vault::Identity identity, vault::Identity::New(core.file.root));
-  HSMCORE_TRY(record.password, NewPassword(identity, path, password, config.cost));
+  HSMCORE_TRY(record.password, NewPassword(identity, record.path(), password, config.cost));
   HSMCORE_TRY([[maybe_unused]] const auto revision,
-              storage::Update(*core.engine, [&](storage::Transaction& change) -> Status {
-                HSMCORE_TRY(const auto existing, change.Get(path));
-                if (existing) {
-                  return Fail(ErrorCode::kUserExists,
-                              Cat("the cluster has a ", NameOf(role), " '", record.name, "'"));
-                }
-                HSMCORE_TRY(const auto stored, change.Get(Recovery::kPath));
-                HSMCORE_TRY(Recovery recovery, Recovery::Decode(stored.value_or(Bytes()), trusted));
-                HSMCORE_TRY(Bytes user,
-                            NewRecord(record, identity, *admin.identity, recovery.public_key));
-                change.Put(path, std::move(user));
-                if (role != Role::kAdmin) return {};
-                // A new admin gets his share of the recovery key from the one who makes him.
-                HSMCORE_TRY(const SecretBytes secret,
-                            admin.identity->OpenSealed(recovery.sealed[admin.path]));
-                HSMCORE_TRY(recovery.sealed[path],
-                            vault::SealTo(identity.public_identity().box_key, secret));
-                recovery.signer = admin.path;
-                change.Put(Recovery::kPath, recovery.Encode(*admin.identity));
-                return {};
+              storage::Update(*core.engine, [&](storage::Transaction& change) {
+                return PutNewUser(change, record, identity, admin, trusted);
               }));
   return {};
 }
