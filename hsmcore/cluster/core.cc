@@ -30,8 +30,9 @@ Result<Config> ReadConfig(Core& core) {
   std::optional<Config> config;
   const storage::Verifier genuine = [&](const storage::Entry& entry) {
     auto decoded = Config::Decode(entry.value, core.file.root, core.file.id);
-    if (decoded) config = *std::move(decoded);
-    return decoded.has_value();
+    if (!decoded) return false;
+    config = *std::move(decoded);
+    return true;
   };
   HSMCORE_TRY(const auto entry, core.engine->Get(Config::kPath, &genuine));
   if (!entry) {
