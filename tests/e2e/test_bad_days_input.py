@@ -13,7 +13,7 @@ URIS = [
     "hsm:a%00b",
     "hsm:object=a;object=b",
     "hsm:nonsense=1;object=p256",
-    "hsm:p256;type=private",
+    "hsm:p256;private",
     "hsm:object=p256;type=private;type=public",
     "hsm:object=p256;type=anything",
     "hsm:object=p256;type=secret-key",
