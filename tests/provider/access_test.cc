@@ -10,7 +10,6 @@ namespace {
 
 using hsmcore::ErrorCode;
 using hsmcore::test::kUserPassword;
-using testing::Test;
 
 class AccessTest : public ProviderTest {
  protected:

@@ -104,7 +104,7 @@ TEST_F(DecoderTest, LeavesOtherKeysToOthers) {
 }
 
 TEST_F(DecoderTest, EveryCauseHasItsOwnReason) {
-  const std::string reference = Reference("p256");
+  Key("p256");
   Key("ed25519");
   const auto spki = library_.WritePem(library_.Load("hsm:ed25519").get(), EVP_PKEY_PUBLIC_KEY,
                                       "SubjectPublicKeyInfo", "DER");

@@ -45,7 +45,7 @@ std::optional<hsmcore::KeySpec> SpecOf(const std::string& label) {
 
 std::vector<std::string> HsmReasons() {
   std::vector<std::string> reasons;
-  while (const unsigned long error = ERR_get_error()) {
+  while (const auto error = ERR_get_error()) {
     const char* library = ERR_lib_error_string(error);
     const char* reason = ERR_reason_error_string(error);
     if (library != nullptr && reason != nullptr && std::string_view(library) == "hsm") {
@@ -81,7 +81,7 @@ void Library::Reload() {
   }
 }
 
-void Library::SetDefaultProperties(const char* query) {
+void Library::SetDefaultProperties(const char* query) const {
   EXPECT_EQ(EVP_set_default_properties(get(), query), 1);
 }
 

@@ -66,7 +66,7 @@ class Library {
   OSSL_LIB_CTX* get() const { return context_.get(); }
   // Switches the provider off and on again; every key must be gone before.
   void Reload();
-  void SetDefaultProperties(const char* query);
+  void SetDefaultProperties(const char* query) const;
 
   // The first object behind the URI; nullptr with the reasons in the error queue.
   Pkey Load(const std::string& uri, int expect = 0, Passphrase* passphrase = nullptr) const;
@@ -90,9 +90,11 @@ std::string ProviderOf(const EVP_PKEY* key);
 // A cluster with keys that are made when they are asked for. The environment names the home and the
 // user.
 class ProviderTest : public testing::Test {
+ public:
+  ~ProviderTest() override;
+
  protected:
   ProviderTest();
-  ~ProviderTest() override;
 
   // Makes the persistent key with this label, one of: rsa, pss (restricted to SHA-256 and 32
   // bytes), pss-free, p224, p256, p384, p521, secp256k1, ed25519. Returns its URI.
