@@ -6,45 +6,50 @@
 namespace hsmcore {
 namespace {
 
-// The list of all ForkMutexes, oldest first. Constant-initialised and trivially destroyed: it has
-// to outlive everything else in the module.
-// NOLINTBEGIN(cppcoreguidelines-avoid-non-const-global-variables): pthread_atfork's handlers have
-// no argument by which they could find them.
-constinit std::mutex g_list_mutex;
-constinit ForkMutex* g_first = nullptr;
-constinit ForkMutex* g_last = nullptr;
-constinit bool g_registered = false;
+// How many ForkMutexes are held, and the gate before that number, which fork() keeps shut: so it
+// waits for all of them without an order in which it would have to lock them. A thread that holds
+// one may take another while fork() waits. Constant-initialised and trivially destroyed.
+// NOLINTBEGIN(cppcoreguidelines-avoid-non-const-global-variables): atfork handlers take no argument
+constinit pthread_mutex_t g_gate = PTHREAD_MUTEX_INITIALIZER;
+constinit pthread_cond_t g_none_held = PTHREAD_COND_INITIALIZER;
+constinit int g_held = 0;
 // NOLINTEND(cppcoreguidelines-avoid-non-const-global-variables)
+
+void BeforeFork() {
+  pthread_mutex_lock(&g_gate);
+  while (g_held != 0) pthread_cond_wait(&g_none_held, &g_gate);
+}
+
+void InParent() { pthread_mutex_unlock(&g_gate); }
+
+void InChild() {
+  // Another thread may have been waiting to fork as well; here it is not.
+  g_none_held = PTHREAD_COND_INITIALIZER;
+  pthread_mutex_unlock(&g_gate);
+}
+
+// glibc takes the handlers of a module back when it is unloaded.
+void Register() { pthread_atfork(BeforeFork, InParent, InChild); }
 
 }  // namespace
 
-struct ForkHandlers {
-  static void Prepare() {
-    g_list_mutex.lock();
-    for (ForkMutex* m = g_first; m != nullptr; m = m->next_) m->mutex_.lock();
-  }
-  static void Release() {
-    for (ForkMutex* m = g_last; m != nullptr; m = m->previous_) m->mutex_.unlock();
-    g_list_mutex.unlock();
-  }
-};
-
 ForkMutex::ForkMutex() {
-  const std::lock_guard lock(g_list_mutex);
-  if (!g_registered) {
-    // glibc takes the handlers of a module back when it is unloaded.
-    g_registered =
-        pthread_atfork(ForkHandlers::Prepare, ForkHandlers::Release, ForkHandlers::Release) == 0;
-  }
-  previous_ = g_last;
-  (g_last == nullptr ? g_first : g_last->next_) = this;
-  g_last = this;
+  static constinit pthread_once_t registered = PTHREAD_ONCE_INIT;
+  pthread_once(&registered, Register);
 }
 
-ForkMutex::~ForkMutex() {
-  const std::lock_guard lock(g_list_mutex);
-  (previous_ == nullptr ? g_first : previous_->next_) = next_;
-  (next_ == nullptr ? g_last : next_->previous_) = previous_;
+void ForkMutex::lock() {
+  pthread_mutex_lock(&g_gate);
+  ++g_held;
+  pthread_mutex_unlock(&g_gate);
+  mutex_.lock();
+}
+
+void ForkMutex::unlock() {
+  mutex_.unlock();
+  pthread_mutex_lock(&g_gate);
+  if (--g_held == 0) pthread_cond_broadcast(&g_none_held);
+  pthread_mutex_unlock(&g_gate);
 }
 
 }  // namespace hsmcore

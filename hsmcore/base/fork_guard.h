@@ -6,26 +6,23 @@
 
 namespace hsmcore {
 
-// A mutex that fork() waits for: no child is born while another thread holds one, so the state
-// behind it is whole in the child and the mutex is free there. Works with std::lock_guard.
+// A mutex that fork() waits for: no child is born while a thread holds one, so the state behind it
+// is whole in the child and the mutex is free there. Works with std::lock_guard.
 //
-// Rule: a thread that holds one never calls out to the application (which might fork, and would
-// wait for itself), and takes a second one only if that was made later than the first.
+// Rule: a thread that holds one never calls out to the application, which might fork and would then
+// wait for itself. Several may be held at once; their order among each other is up to their users.
 class ForkMutex {
  public:
   ForkMutex();
-  ~ForkMutex();
+  ~ForkMutex() = default;
   ForkMutex(const ForkMutex&) = delete;
   ForkMutex& operator=(const ForkMutex&) = delete;
 
-  void lock() { mutex_.lock(); }
-  void unlock() { mutex_.unlock(); }
+  void lock();
+  void unlock();
 
  private:
-  friend struct ForkHandlers;
   std::mutex mutex_;
-  ForkMutex* previous_ = nullptr;
-  ForkMutex* next_ = nullptr;
 };
 
 }  // namespace hsmcore
