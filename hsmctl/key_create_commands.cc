@@ -53,14 +53,14 @@ struct ImportOptions {
 // Fresh keys are made to CloudHSM's defaults, which let RSA and EC keys do nothing.
 std::string UsageHint(const KeyInfo& info) {
   struct Use {
-    Attribute attribute;
     const char* name;
+    Attribute attribute;
     bool rsa_only;
   };
-  constexpr Use kUses[] = {{Attribute::kSign, "sign", false},
-                           {Attribute::kDecrypt, "decrypt", true},
-                           {Attribute::kDerive, "derive", false},
-                           {Attribute::kUnwrap, "unwrap", true}};
+  constexpr Use kUses[] = {{"sign", Attribute::kSign, false},
+                           {"decrypt", Attribute::kDecrypt, true},
+                           {"derive", Attribute::kDerive, false},
+                           {"unwrap", Attribute::kUnwrap, true}};
   std::string names;
   for (const Use& use : kUses) {
     if (info.attributes.flags.Has(use.attribute)) return {};

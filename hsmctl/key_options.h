@@ -11,7 +11,7 @@
 #include "hsmcore/attributes.h"
 #include "hsmcore/session.h"
 
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming): CLI11's own
 class App;
 }
 

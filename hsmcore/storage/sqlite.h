@@ -71,8 +71,10 @@ class Database {
   template <class... Args>
   Result<Statement> Prepare(std::string_view sql, const Args&... args) {
     auto statement = Start(sql);
-    [[maybe_unused]] int index = 0;
-    if (statement) (statement->Bind(++index, args), ...);
+    if constexpr (sizeof...(Args) != 0) {
+      int index = 0;
+      if (statement) (statement->Bind(++index, args), ...);
+    }
     return statement;
   }
   template <class... Args>
