@@ -58,7 +58,7 @@ struct GenerationMap::Header {
   std::array<std::atomic<std::uint64_t>, kMaxMoved> moved;
 };
 
-GenerationMap::GenerationMap(void* mapping, Descriptor file, bool writable)
+GenerationMap::GenerationMap(void* mapping, FileDescriptor file, bool writable)
     : file_(std::move(file)),
       mapping_(mapping),
       header_(static_cast<Header*>(mapping)),
@@ -75,7 +75,7 @@ Result<std::unique_ptr<GenerationMap>> GenerationMap::Anonymous() {
   void* mapping = mmap(nullptr, kFileBytes, PROT_READ | PROT_WRITE,
                        MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapping == MAP_FAILED) return FailErrno("cannot map", "anonymous memory", errno);
-  std::unique_ptr<GenerationMap> map(new GenerationMap(mapping, Descriptor(), true));
+  std::unique_ptr<GenerationMap> map(new GenerationMap(mapping, FileDescriptor(), true));
   map->PublishHead({});
   return map;
 }
@@ -87,7 +87,7 @@ Status GenerationMap::Create(const std::filesystem::path& file, std::string_view
   // Filled under another name, so that a crash leaves nothing half-made under the right one.
   std::filesystem::path draft = file;
   draft += ".new";
-  const Descriptor opened(
+  const FileDescriptor opened(
       open(draft.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!opened.valid()) return FailErrno("cannot make", draft, errno);
   const auto header = std::make_unique<Header>();
@@ -109,10 +109,10 @@ Status GenerationMap::Create(const std::filesystem::path& file, std::string_view
 Result<std::unique_ptr<GenerationMap>> GenerationMap::Open(const std::filesystem::path& file,
                                                            std::string_view cluster_id) {
   bool writable = true;
-  Descriptor opened(open(file.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  FileDescriptor opened(open(file.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
   if (!opened.valid() && (errno == EACCES || errno == EROFS || errno == EPERM)) {
     writable = false;
-    opened = Descriptor(open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    opened = FileDescriptor(open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   }
   if (!opened.valid()) return FailErrno("cannot open", file, errno);
   struct stat status{};
@@ -138,7 +138,7 @@ Result<std::unique_ptr<GenerationMap>> GenerationMap::Open(const std::filesystem
 }
 
 GenerationMap::Boot GenerationMap::ThisBoot() {
-  const Descriptor opened(open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC));
+  const FileDescriptor opened(open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC));
   std::array<char, 36> text{};
   if (!opened.valid() || read(opened.get(), text.data(), text.size()) != std::ssize(text)) {
     return {};

@@ -73,7 +73,7 @@ class GenerationMap {
     std::uint64_t low = 0;
     friend bool operator==(const Boot&, const Boot&) = default;
   };
-  GenerationMap(void* mapping, Descriptor file, bool writable);
+  GenerationMap(void* mapping, FileDescriptor file, bool writable);
 
   static Boot ThisBoot();
   Status ReserveSlots(std::span<const std::uint64_t> slots);
@@ -81,7 +81,7 @@ class GenerationMap {
   void PublishHead(const Head& head);
   void MoveOn(std::uint64_t slot);
 
-  Descriptor file_;
+  FileDescriptor file_;
   void* mapping_;
   Header* header_;
   std::atomic<std::uint32_t>* slots_;

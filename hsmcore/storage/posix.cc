@@ -35,10 +35,6 @@ constexpr ErrnoRow kErrnoRows[] = {
 
 }  // namespace
 
-Descriptor::~Descriptor() {
-  if (fd_ >= 0) close(fd_);
-}
-
 std::unexpected<Error> FailErrno(std::string_view tried, const std::filesystem::path& path,
                                  int error_number, std::source_location where) {
   const auto* row = std::ranges::find(kErrnoRows, error_number, &ErrnoRow::number);
@@ -49,17 +45,9 @@ std::unexpected<Error> FailErrno(std::string_view tried, const std::filesystem::
               where);
 }
 
-Status SyncDirectory(const std::filesystem::path& directory) {
-  const Descriptor opened(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!opened.valid()) return FailErrno("cannot open", directory, errno);
-  if (fsync(opened.get()) != 0) return FailErrno("cannot sync", directory, errno);
-  return {};
-}
-
 Status MakeDirectory(const std::filesystem::path& directory) {
   if (mkdir(directory.c_str(), 0700) == 0) {
-    const std::filesystem::path parent = directory.parent_path();
-    return SyncDirectory(parent.empty() ? "." : parent);
+    return SyncDirectory(directory.parent_path());
   }
   if (errno == EEXIST) return {};
   return FailErrno("cannot make", directory, errno);
@@ -67,7 +55,7 @@ Status MakeDirectory(const std::filesystem::path& directory) {
 
 Result<FileLock> FileLock::Acquire(const std::filesystem::path& file,
                                    std::chrono::milliseconds patience) {
-  Descriptor opened(open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  FileDescriptor opened(open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!opened.valid()) return FailErrno("cannot open the writer lock", file, errno);
   const auto deadline = std::chrono::steady_clock::now() + patience;
   // flock() cannot wait for a limited time without signals or a thread, so this polls.

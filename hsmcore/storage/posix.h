@@ -8,36 +8,16 @@
 #include <string_view>
 #include <utility>
 
+#include "base/files.h"
 #include "hsmcore/error.h"
 
 namespace hsmcore::storage {
-
-// Owns a file descriptor.
-class Descriptor {
- public:
-  explicit Descriptor(int fd = -1) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Descriptor();
-
-  bool valid() const { return fd_ >= 0; }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 // The error for a failed system call on `path`: what was tried ("open", ...), errno's text, and
 // what to do about it.
 std::unexpected<Error> FailErrno(std::string_view tried, const std::filesystem::path& path,
                                  int error_number,
                                  std::source_location where = std::source_location::current());
-
-// Makes the names in a directory durable.
-Status SyncDirectory(const std::filesystem::path& directory);
 
 // Makes a directory of mode 0700, durable; its parent must be there. One that exists is left alone.
 Status MakeDirectory(const std::filesystem::path& directory);
@@ -50,8 +30,8 @@ class FileLock {
                                   std::chrono::milliseconds patience);
 
  private:
-  explicit FileLock(Descriptor file) : file_(std::move(file)) {}
-  Descriptor file_;  // closing it unlocks
+  explicit FileLock(FileDescriptor file) : file_(std::move(file)) {}
+  FileDescriptor file_;  // closing it unlocks
 };
 
 }  // namespace hsmcore::storage

@@ -193,7 +193,7 @@ Status SqliteStore::Make() {
   {
     // Not left to SQLite for the mode. Closed before SQLite opens the file: closing it later would
     // drop SQLite's locks.
-    const Descriptor made(
+    const FileDescriptor made(
         open(file_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!made.valid()) return FailErrno("cannot make", file_, errno);
   }
