@@ -3,13 +3,27 @@
 #define PROVIDER_KEYMGMT_H_
 
 #include <openssl/core.h>
+#include <openssl/core_names.h>
 
 #include <memory>
 #include <optional>
 
 #include "key_object.h"
+#include "params.h"
 
 namespace provider {
+
+// ---- Parameters of EC keys and of their generation ----
+
+// Named curves and uncompressed points are all that is written.
+template <class Context>
+Status SetEncoding(Context&, const OSSL_PARAM& param) {
+  return CheckOnlyValue(param, OSSL_PKEY_EC_ENCODING_GROUP);
+}
+template <class Context>
+Status SetPointFormat(Context&, const OSSL_PARAM& param) {
+  return CheckOnlyValue(param, OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED);
+}
 
 // ---- Parameters of a key (keymgmt_params.cc) ----
 const OSSL_PARAM* GettableOf(hsmcore::KeyType type);

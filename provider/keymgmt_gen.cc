@@ -81,19 +81,6 @@ Status SetGroup(Generation& generation, const OSSL_PARAM& param) {
   return {};
 }
 
-Status OnlyValue(const OSSL_PARAM& param, std::string_view allowed) {
-  HSMCORE_TRY(const std::string_view text, GetText(param));
-  if (text == allowed) return {};
-  return Fail(ErrorCode::kNotSupported,
-              "'" + std::string(param.key) + "' can only be " + std::string(allowed));
-}
-Status SetEncoding(Generation&, const OSSL_PARAM& param) {
-  return OnlyValue(param, OSSL_PKEY_EC_ENCODING_GROUP);
-}
-Status SetPointFormat(Generation&, const OSSL_PARAM& param) {
-  return OnlyValue(param, OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED);
-}
-
 // ---- Attributes: the parameter is "hsm-" and the attribute's name ----
 
 std::string_view AttributeNameOf(const OSSL_PARAM& param) {
@@ -140,8 +127,9 @@ constexpr auto kPssRows = std::to_array<Row>({
 });
 constexpr auto kEcRows = std::to_array<Row>({
     {OSSL_PKEY_PARAM_GROUP_NAME, OSSL_PARAM_UTF8_STRING, SetGroup, nullptr},
-    {OSSL_PKEY_PARAM_EC_ENCODING, OSSL_PARAM_UTF8_STRING, SetEncoding, nullptr},
-    {OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, OSSL_PARAM_UTF8_STRING, SetPointFormat, nullptr},
+    {OSSL_PKEY_PARAM_EC_ENCODING, OSSL_PARAM_UTF8_STRING, SetEncoding<Generation>, nullptr},
+    {OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, OSSL_PARAM_UTF8_STRING, SetPointFormat<Generation>,
+     nullptr},
     // Every curve has cofactor 1, so the flag changes nothing.
     {OSSL_PKEY_PARAM_USE_COFACTOR_ECDH, OSSL_PARAM_INTEGER, Ignore<Generation>, nullptr},
 });

@@ -192,20 +192,6 @@ Status SetPoint(KeyObject& object, const OSSL_PARAM& param) {
   return {};
 }
 
-// The HSM writes named curves and uncompressed points only.
-Status OnlyValue(const OSSL_PARAM& param, std::string_view allowed) {
-  HSMCORE_TRY(const std::string_view text, GetText(param));
-  if (text == allowed) return {};
-  return Fail(ErrorCode::kNotSupported,
-              "'" + std::string(param.key) + "' can only be " + std::string(allowed));
-}
-Status SetEncoding(KeyObject&, const OSSL_PARAM& param) {
-  return OnlyValue(param, OSSL_PKEY_EC_ENCODING_GROUP);
-}
-Status SetPointFormat(KeyObject&, const OSSL_PARAM& param) {
-  return OnlyValue(param, OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED);
-}
-
 constexpr auto kEcOnlyRows = std::to_array<Row>({
     {OSSL_PKEY_PARAM_DEFAULT_DIGEST, OSSL_PARAM_UTF8_STRING, nullptr, GetDefaultDigest},
     {OSSL_PKEY_PARAM_GROUP_NAME, OSSL_PARAM_UTF8_STRING, nullptr, GetGroup},
@@ -213,8 +199,8 @@ constexpr auto kEcOnlyRows = std::to_array<Row>({
     {OSSL_PKEY_PARAM_PUB_KEY, OSSL_PARAM_OCTET_STRING, nullptr, GetPoint},
     {OSSL_PKEY_PARAM_EC_PUB_X, OSSL_PARAM_UNSIGNED_INTEGER, nullptr, GetX},
     {OSSL_PKEY_PARAM_EC_PUB_Y, OSSL_PARAM_UNSIGNED_INTEGER, nullptr, GetY},
-    {OSSL_PKEY_PARAM_EC_ENCODING, OSSL_PARAM_UTF8_STRING, SetEncoding, GetEncoding},
-    {OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, OSSL_PARAM_UTF8_STRING, SetPointFormat,
+    {OSSL_PKEY_PARAM_EC_ENCODING, OSSL_PARAM_UTF8_STRING, SetEncoding<KeyObject>, GetEncoding},
+    {OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, OSSL_PARAM_UTF8_STRING, SetPointFormat<KeyObject>,
      GetPointFormat},
     {OSSL_PKEY_PARAM_EC_FIELD_TYPE, OSSL_PARAM_UTF8_STRING, nullptr, GetFieldType},
     {OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS, OSSL_PARAM_INTEGER, nullptr, GetZero},

@@ -88,6 +88,13 @@ Result<hsmcore::Digest> GetDigest(const OSSL_PARAM& param) {
   return FindDigest(name);
 }
 
+Status CheckOnlyValue(const OSSL_PARAM& param, std::string_view allowed) {
+  HSMCORE_TRY(const std::string_view text, GetText(param));
+  if (text == allowed) return {};
+  return Fail(ErrorCode::kNotSupported,
+              "'" + std::string(param.key) + "' can only be " + std::string(allowed));
+}
+
 Status PutDigest(OSSL_PARAM& param, hsmcore::Digest digest) {
   return PutText(param, RowOf(digest).name);
 }

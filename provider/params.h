@@ -78,6 +78,9 @@ Status Ignore(Context&, const OSSL_PARAM&) {
   return {};
 }
 
+// For a text with which only one value can be asked for. kNotSupported.
+Status CheckOnlyValue(const OSSL_PARAM& param, std::string_view allowed);
+
 // Rows that several tables share, and the rows of one.
 template <class Context, std::size_t N, std::size_t M>
 consteval std::array<ParamRow<Context>, N + M> Join(

@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 
+#include "dispatch.h"
 #include "guard.h"
 #include "hsmcore/key.h"
 #include "key_object.h"
@@ -176,6 +177,34 @@ struct SignatureAdapter {
   static const OSSL_PARAM* Settable(void*, void*) { return Context::Settable(); }
   static const OSSL_PARAM* Gettable(void*, void*) { return Context::Gettable(); }
 };
+
+// The rows of a dispatch table that every algorithm has (contexts, whole messages), and those of
+// the algorithms that sign digests and messages in pieces.
+#define HSM_SIGNATURE_ROWS(Adapter)                                                        \
+  HSM_ENTRY(SIGNATURE_NEWCTX, signature_newctx, Adapter::New),                             \
+      HSM_ENTRY(SIGNATURE_FREECTX, signature_freectx, Adapter::Free),                      \
+      HSM_ENTRY(SIGNATURE_DUPCTX, signature_dupctx, Adapter::Dup),                         \
+      HSM_ENTRY(SIGNATURE_DIGEST_SIGN_INIT, signature_digest_sign_init,                    \
+                Adapter::InitDigest<SignatureUse::kDigestSign>),                           \
+      HSM_ENTRY(SIGNATURE_DIGEST_SIGN, signature_digest_sign, Adapter::SignMessage),       \
+      HSM_ENTRY(SIGNATURE_DIGEST_VERIFY_INIT, signature_digest_verify_init,                \
+                Adapter::InitDigest<SignatureUse::kDigestVerify>),                         \
+      HSM_ENTRY(SIGNATURE_DIGEST_VERIFY, signature_digest_verify, Adapter::VerifyMessage), \
+      HSM_ENTRY(SIGNATURE_GET_CTX_PARAMS, signature_get_ctx_params, Adapter::Get),         \
+      HSM_ENTRY(SIGNATURE_GETTABLE_CTX_PARAMS, signature_gettable_ctx_params, Adapter::Gettable)
+#define HSM_SIGNATURE_DIGEST_ROWS(Adapter)                                                        \
+  HSM_ENTRY(SIGNATURE_SIGN_INIT, signature_sign_init, Adapter::Init<SignatureUse::kSign>),        \
+      HSM_ENTRY(SIGNATURE_SIGN, signature_sign, Adapter::Sign),                                   \
+      HSM_ENTRY(SIGNATURE_VERIFY_INIT, signature_verify_init,                                     \
+                Adapter::Init<SignatureUse::kVerify>),                                            \
+      HSM_ENTRY(SIGNATURE_VERIFY, signature_verify, Adapter::Verify),                             \
+      HSM_ENTRY(SIGNATURE_DIGEST_SIGN_UPDATE, signature_digest_sign_update, Adapter::Update),     \
+      HSM_ENTRY(SIGNATURE_DIGEST_SIGN_FINAL, signature_digest_sign_final, Adapter::FinishSign),   \
+      HSM_ENTRY(SIGNATURE_DIGEST_VERIFY_UPDATE, signature_digest_verify_update, Adapter::Update), \
+      HSM_ENTRY(SIGNATURE_DIGEST_VERIFY_FINAL, signature_digest_verify_final,                     \
+                Adapter::FinishVerify),                                                           \
+      HSM_ENTRY(SIGNATURE_SET_CTX_PARAMS, signature_set_ctx_params, Adapter::Set),                \
+      HSM_ENTRY(SIGNATURE_SETTABLE_CTX_PARAMS, signature_settable_ctx_params, Adapter::Settable)
 
 extern const OSSL_DISPATCH kRsaSignature[];
 extern const OSSL_DISPATCH kEcdsaSignature[];

@@ -5,7 +5,6 @@
 #include <string>
 
 #include "algorithm_id.h"
-#include "dispatch.h"
 #include "params.h"
 #include "signature.h"
 
@@ -137,42 +136,13 @@ using Ed25519 = SignatureAdapter<Ed25519Signature>;
 }  // namespace
 
 const OSSL_DISPATCH kEcdsaSignature[] = {
-    HSM_ENTRY(SIGNATURE_NEWCTX, signature_newctx, Ecdsa::New),
-    HSM_ENTRY(SIGNATURE_FREECTX, signature_freectx, Ecdsa::Free),
-    HSM_ENTRY(SIGNATURE_DUPCTX, signature_dupctx, Ecdsa::Dup),
-    HSM_ENTRY(SIGNATURE_SIGN_INIT, signature_sign_init, Ecdsa::Init<SignatureUse::kSign>),
-    HSM_ENTRY(SIGNATURE_SIGN, signature_sign, Ecdsa::Sign),
-    HSM_ENTRY(SIGNATURE_VERIFY_INIT, signature_verify_init, Ecdsa::Init<SignatureUse::kVerify>),
-    HSM_ENTRY(SIGNATURE_VERIFY, signature_verify, Ecdsa::Verify),
-    HSM_ENTRY(SIGNATURE_DIGEST_SIGN_INIT, signature_digest_sign_init,
-              Ecdsa::InitDigest<SignatureUse::kDigestSign>),
-    HSM_ENTRY(SIGNATURE_DIGEST_SIGN_UPDATE, signature_digest_sign_update, Ecdsa::Update),
-    HSM_ENTRY(SIGNATURE_DIGEST_SIGN_FINAL, signature_digest_sign_final, Ecdsa::FinishSign),
-    HSM_ENTRY(SIGNATURE_DIGEST_SIGN, signature_digest_sign, Ecdsa::SignMessage),
-    HSM_ENTRY(SIGNATURE_DIGEST_VERIFY_INIT, signature_digest_verify_init,
-              Ecdsa::InitDigest<SignatureUse::kDigestVerify>),
-    HSM_ENTRY(SIGNATURE_DIGEST_VERIFY_UPDATE, signature_digest_verify_update, Ecdsa::Update),
-    HSM_ENTRY(SIGNATURE_DIGEST_VERIFY_FINAL, signature_digest_verify_final, Ecdsa::FinishVerify),
-    HSM_ENTRY(SIGNATURE_DIGEST_VERIFY, signature_digest_verify, Ecdsa::VerifyMessage),
-    HSM_ENTRY(SIGNATURE_GET_CTX_PARAMS, signature_get_ctx_params, Ecdsa::Get),
-    HSM_ENTRY(SIGNATURE_GETTABLE_CTX_PARAMS, signature_gettable_ctx_params, Ecdsa::Gettable),
-    HSM_ENTRY(SIGNATURE_SET_CTX_PARAMS, signature_set_ctx_params, Ecdsa::Set),
-    HSM_ENTRY(SIGNATURE_SETTABLE_CTX_PARAMS, signature_settable_ctx_params, Ecdsa::Settable),
+    HSM_SIGNATURE_ROWS(Ecdsa),
+    HSM_SIGNATURE_DIGEST_ROWS(Ecdsa),
     HSM_ENTRY_END,
 };
 
 const OSSL_DISPATCH kEd25519Signature[] = {
-    HSM_ENTRY(SIGNATURE_NEWCTX, signature_newctx, Ed25519::New),
-    HSM_ENTRY(SIGNATURE_FREECTX, signature_freectx, Ed25519::Free),
-    HSM_ENTRY(SIGNATURE_DUPCTX, signature_dupctx, Ed25519::Dup),
-    HSM_ENTRY(SIGNATURE_DIGEST_SIGN_INIT, signature_digest_sign_init,
-              Ed25519::InitDigest<SignatureUse::kDigestSign>),
-    HSM_ENTRY(SIGNATURE_DIGEST_SIGN, signature_digest_sign, Ed25519::SignMessage),
-    HSM_ENTRY(SIGNATURE_DIGEST_VERIFY_INIT, signature_digest_verify_init,
-              Ed25519::InitDigest<SignatureUse::kDigestVerify>),
-    HSM_ENTRY(SIGNATURE_DIGEST_VERIFY, signature_digest_verify, Ed25519::VerifyMessage),
-    HSM_ENTRY(SIGNATURE_GET_CTX_PARAMS, signature_get_ctx_params, Ed25519::Get),
-    HSM_ENTRY(SIGNATURE_GETTABLE_CTX_PARAMS, signature_gettable_ctx_params, Ed25519::Gettable),
+    HSM_SIGNATURE_ROWS(Ed25519),
     HSM_ENTRY_END,
 };
 
