@@ -11,15 +11,12 @@
 #include "keys/attribute_rules.h"
 #include "keys/material.h"
 #include "session/key_query.h"
-#include "users/lockout.h"
-#include "vault/machine_secret.h"
 
 namespace hsmcore::session {
 namespace {
 
 // Ready keys that a session keeps at hand. Beyond that the one unused for longest is let go.
 constexpr std::size_t kCachedKeys = 256;
-constexpr std::size_t kMaxMachineCredentials = 16;
 
 KeyHandle NextSessionHandle() {
   constexpr std::uint64_t kSessionBit = std::uint64_t{1} << 63;
@@ -393,88 +390,6 @@ Result<std::string> SessionImpl::ReferenceUri(const Key& key) {
   uri.handle = info->handle;
   uri.klass = info->klass;
   return uri.ToString();
-}
-
-// ---- Users --------------------------------------------------------------------------------------
-
-Result<std::vector<UserInfo>> SessionImpl::ListUsers() {
-  HSMCORE_CHECK(Allow(policy::Operation::kListUsers));
-  const std::lock_guard lock(core_->mutex);
-  HSMCORE_TRY(const auto records, users::ListUsers(*core_));
-  std::vector<UserInfo> list;
-  for (const users::UserRecord& record : records) {
-    HSMCORE_TRY(const unsigned failed, users::FailedLogins(*core_->engine, record.path()));
-    list.push_back({record.name, record.role, failed > users::kMaxFailedLogins, failed,
-                    record.created, record.machines.size()});
-  }
-  return list;
-}
-
-Status SessionImpl::CreateUser(std::string_view name, Role role, const SecretBytes& password) {
-  HSMCORE_CHECK(Allow(policy::Operation::kCreateUser));
-  const std::lock_guard lock(core_->mutex);
-  return users::CreateUser(*core_, Me(), role, name, password);
-}
-
-Status SessionImpl::UnlockUser(std::string_view name, Role role) {
-  HSMCORE_CHECK(Allow(policy::Operation::kUnlockUser));
-  const std::lock_guard lock(core_->mutex);
-  HSMCORE_TRY(const std::string normalised, users::NormalisedName(name));
-  HSMCORE_TRY(const users::DecodedRecord user, users::GetUser(*core_, role, normalised));
-  return users::ClearFailedLogins(*core_->engine, user.record.path());
-}
-
-Status SessionImpl::ChangePassword(const SecretBytes& new_password) {
-  HSMCORE_CHECK(Allow(policy::Operation::kChangeOwnCredentials));
-  const std::lock_guard lock(core_->mutex);
-  HSMCORE_TRY(const cluster::Config config, cluster::ReadConfig(*core_));
-  const users::Actor me = Me();
-  HSMCORE_TRY(const auto password,
-              users::NewPassword(*me.identity, me.path, new_password, config.cost));
-  HSMCORE_CHECK(users::ChangeCredentials(*core_, me, [&](users::UserRecord& user) -> Status {
-    user.password = password;
-    return {};
-  }));
-  return users::ClearFailedLogins(*core_->engine, me.path);
-}
-
-Result<SecretBytes> SessionImpl::CreateMachineCredential() {
-  HSMCORE_CHECK(Allow(policy::Operation::kChangeOwnCredentials));
-  const vault::MachineSecret machine = vault::MachineSecret::New();
-  const std::lock_guard lock(core_->mutex);
-  const users::Actor me = Me();
-  HSMCORE_TRY(const Bytes sealed,
-              users::SealIdentity(*me.identity, machine.SealKey(), me.path, users::kMachineKind));
-  HSMCORE_CHECK(users::ChangeCredentials(*core_, me, [&](users::UserRecord& user) -> Status {
-    if (user.machines.size() >= kMaxMachineCredentials) {
-      return Fail(ErrorCode::kQuotaExceeded,
-                  Cat("'", user.name, "' has ", user.machines.size(),
-                      " machine credentials, which is the most; take them back with 'hsmctl user "
-                      "delete-machine-credentials'"));
-    }
-    user.machines.push_back({machine.id, sealed});
-    return {};
-  }));
-  const SecretBytes text = machine.ToText();
-  SecretBytes pin(user_.size() + 1 + text.size());
-  const auto out = pin.Write(SecretAccess{"hand a machine credential to its owner"});
-  std::ranges::copy(Cat(user_, ":"), out.begin());
-  std::ranges::copy(text.Read(SecretAccess{"hand a machine credential to its owner"}),
-                    out.subspan(user_.size() + 1).begin());
-  return pin;
-}
-
-Status SessionImpl::DeleteMachineCredentials() {
-  HSMCORE_CHECK(Allow(policy::Operation::kChangeOwnCredentials));
-  const std::lock_guard lock(core_->mutex);
-  return users::ChangeCredentials(*core_, Me(), [](users::UserRecord& user) -> Status {
-    if (!user.password) {
-      return Fail(ErrorCode::kPasswordPolicy,
-                  "there is no password besides; nothing could open the keys any more");
-    }
-    user.machines.clear();
-    return {};
-  });
 }
 
 }  // namespace hsmcore::session
