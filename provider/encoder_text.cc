@@ -112,7 +112,7 @@ std::string PublicText(const KeyObject& object, bool as_private) {
   if (const auto* ec = std::get_if<hsmcore::EcPublic>(&part)) {
     return HexBlock("pub:", ec->point) + CurveText(ec->curve);
   }
-  return HexBlock("pub:", std::get<hsmcore::Ed25519Public>(part).key);
+  return HexBlock("pub:", std::get<hsmcore::RawPublic>(part).key);
 }
 
 }  // namespace

@@ -7,7 +7,6 @@
 #include <openssl/params.h>
 #include <unistd.h>
 
-#include <array>
 #include <utility>
 
 #include "guard.h"
@@ -16,10 +15,7 @@ namespace provider {
 
 using hsmcore::KeyPtr;
 
-const char* AlgorithmName(hsmcore::KeyType type) {
-  static constexpr std::array<const char*, 4> kNames = {"RSA", "RSA-PSS", "EC", "ED25519"};
-  return kNames[static_cast<std::size_t>(type)];
-}
+const char* AlgorithmName(hsmcore::KeyType type) { return hsmcore::RowOf(type).openssl; }
 
 std::unique_ptr<KeyObject> KeyObject::Of(const ProviderContext& provider, KeyPtr key,
                                          std::shared_ptr<hsmcore::Session> session) {

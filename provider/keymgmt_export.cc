@@ -98,7 +98,7 @@ bool PutPoint(Collector& out, const char* key, const KeyObject& object) {
 }
 bool PutEd25519(Collector& out, const char* key, const KeyObject& object) {
   return object.key() == nullptr ||
-         out.Octets(key, std::get<hsmcore::Ed25519Public>(object.key()->public_part()).key);
+         out.Octets(key, std::get<hsmcore::RawPublic>(object.key()->public_part()).key);
 }
 
 constexpr std::array kRsaRows = {

@@ -165,36 +165,18 @@ constexpr std::array<TypeRows, 4> kTypes = {{{kRsaRows, kRsaTypes.data()},
                                              {kEcRows, kEcTypes.data()},
                                              {kEd25519Rows, kEd25519Types.data()}}};
 
-// RFC 8410's PKCS#8 of a seed. Raw private keys come without their public half, and hsmcore works
-// it out while it decodes this.
-Result<KeyPairMaterial> Ed25519FromSeed(const SecretBytes& seed) {
-  static constexpr std::array<std::uint8_t, 16> kPrefix = {0x30, 0x2e, 0x02, 0x01, 0x00, 0x30,
-                                                           0x05, 0x06, 0x03, 0x2b, 0x65, 0x70,
-                                                           0x04, 0x22, 0x04, 0x20};
-  if (seed.size() != 32) return BadKey("an Ed25519 private key has 32 bytes");
-  SecretBytes der(kPrefix.size() + seed.size());
-  const auto out = der.Write(SecretAccess{"import a private key"});
-  std::ranges::copy(seed.Read(SecretAccess{"import a private key"}),
-                    std::ranges::copy(kPrefix, out.begin()).out);
-  return hsmcore::DecodePkcs8(der);
-}
-
 Result<PublicMaterial> PublicPart(KeyType type, Parts& parts) {
-  switch (type) {
-    case KeyType::kRsaPss:
-      parts.rsa.pss_only = true;
-      [[fallthrough]];
-    case KeyType::kRsa:
-      return std::move(parts.rsa);
-    case KeyType::kEc: {
-      if (!parts.curve) return BadKey("an EC key needs the name of its curve");
-      HSMCORE_TRY(hsmcore::EcPublic point, DecodePoint(*parts.curve, parts.public_key));
-      return point;
-    }
-    case KeyType::kEd25519:
-      break;
+  const hsmcore::KeyForm form = hsmcore::RowOf(type).form;
+  if (form == hsmcore::KeyForm::kRsa) {
+    parts.rsa.pss_only = type == KeyType::kRsaPss;
+    return std::move(parts.rsa);
   }
-  return hsmcore::Ed25519Public{std::move(parts.public_key)};
+  if (form == hsmcore::KeyForm::kEc) {
+    if (!parts.curve) return BadKey("an EC key needs the name of its curve");
+    HSMCORE_TRY(hsmcore::EcPublic point, DecodePoint(*parts.curve, parts.public_key));
+    return point;
+  }
+  return hsmcore::RawPublic{type, std::move(parts.public_key)};
 }
 
 bool HasPrivate(const Parts& parts) {
@@ -202,7 +184,10 @@ bool HasPrivate(const Parts& parts) {
 }
 
 Result<KeyPairMaterial> Pair(KeyType type, Parts& parts) {
-  if (type == KeyType::kEd25519) return Ed25519FromSeed(parts.private_key);
+  // Raw private keys may come without their public half, and hsmcore works it out.
+  if (hsmcore::RowOf(type).form == hsmcore::KeyForm::kRaw) {
+    return hsmcore::CompleteRawPair(type, {std::move(parts.private_key), {}}, {});
+  }
   HSMCORE_TRY(PublicMaterial public_part, PublicPart(type, parts));
   if (type == KeyType::kEc) {
     return KeyPairMaterial{std::move(public_part),

@@ -15,9 +15,9 @@ namespace {
 
 using hsmcore::Curve;
 using hsmcore::EcPublic;
-using hsmcore::Ed25519Public;
 using hsmcore::KeyType;
 using hsmcore::PssRestrictions;
+using hsmcore::RawPublic;
 using hsmcore::RsaPublic;
 
 using Row = ParamRow<KeyObject>;
@@ -211,7 +211,7 @@ constexpr auto kEcOnlyRows = std::to_array<Row>({
 // ---- ED25519 ----
 
 Status GetEd25519(const KeyObject& object, OSSL_PARAM& param) {
-  HSMCORE_TRY(const Ed25519Public* ed, PublicOf<Ed25519Public>(object));
+  HSMCORE_TRY(const RawPublic* ed, PublicOf<RawPublic>(object));
   return PutOctets(param, ed->key);
 }
 Status GetNoDigest(const KeyObject&, OSSL_PARAM& param) { return PutText(param, ""); }

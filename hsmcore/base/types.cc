@@ -37,7 +37,66 @@ constexpr auto kDigests = std::to_array<DigestRow>({
     {Digest::kSha3_512, "SHA3-512", "2.16.840.1.101.3.4.2.10", 64},
 });
 
-constexpr std::array<const char*, 4> kTypeNames = {"rsa", "rsa-pss", "ec", "ed25519"};
+// type, name, OpenSSL's name, OID, form, purpose, bytes: public, private, seed
+constexpr auto kKeyTypes = std::to_array<KeyTypeRow>({
+    {KeyType::kRsa, "rsa", "RSA", "1.2.840.113549.1.1.1", KeyForm::kRsa, KeyPurpose::kSeveral, 0, 0,
+     0},
+    {KeyType::kRsaPss, "rsa-pss", "RSA-PSS", "1.2.840.113549.1.1.10", KeyForm::kRsa,
+     KeyPurpose::kSign, 0, 0, 0},
+    {KeyType::kEc, "ec", "EC", "1.2.840.10045.2.1", KeyForm::kEc, KeyPurpose::kSeveral, 0, 0, 0},
+    {KeyType::kEd25519, "ed25519", "ED25519", "1.3.101.112", KeyForm::kRaw, KeyPurpose::kSign, 32,
+     32, 0},
+    {KeyType::kEd448, "ed448", "ED448", "1.3.101.113", KeyForm::kRaw, KeyPurpose::kSign, 57, 57, 0},
+    {KeyType::kX25519, "x25519", "X25519", "1.3.101.110", KeyForm::kRaw, KeyPurpose::kAgree, 32, 32,
+     0},
+    {KeyType::kX448, "x448", "X448", "1.3.101.111", KeyForm::kRaw, KeyPurpose::kAgree, 56, 56, 0},
+    {KeyType::kMlDsa44, "ml-dsa-44", "ML-DSA-44", "2.16.840.1.101.3.4.3.17", KeyForm::kRaw,
+     KeyPurpose::kSign, 1312, 2560, 32},
+    {KeyType::kMlDsa65, "ml-dsa-65", "ML-DSA-65", "2.16.840.1.101.3.4.3.18", KeyForm::kRaw,
+     KeyPurpose::kSign, 1952, 4032, 32},
+    {KeyType::kMlDsa87, "ml-dsa-87", "ML-DSA-87", "2.16.840.1.101.3.4.3.19", KeyForm::kRaw,
+     KeyPurpose::kSign, 2592, 4896, 32},
+    {KeyType::kMlKem512, "ml-kem-512", "ML-KEM-512", "2.16.840.1.101.3.4.4.1", KeyForm::kRaw,
+     KeyPurpose::kEncapsulate, 800, 1632, 64},
+    {KeyType::kMlKem768, "ml-kem-768", "ML-KEM-768", "2.16.840.1.101.3.4.4.2", KeyForm::kRaw,
+     KeyPurpose::kEncapsulate, 1184, 2400, 64},
+    {KeyType::kMlKem1024, "ml-kem-1024", "ML-KEM-1024", "2.16.840.1.101.3.4.4.3", KeyForm::kRaw,
+     KeyPurpose::kEncapsulate, 1568, 3168, 64},
+    {KeyType::kSlhDsaSha2_128s, "slh-dsa-sha2-128s", "SLH-DSA-SHA2-128s", "2.16.840.1.101.3.4.3.20",
+     KeyForm::kRaw, KeyPurpose::kSign, 32, 64, 0},
+    {KeyType::kSlhDsaSha2_128f, "slh-dsa-sha2-128f", "SLH-DSA-SHA2-128f", "2.16.840.1.101.3.4.3.21",
+     KeyForm::kRaw, KeyPurpose::kSign, 32, 64, 0},
+    {KeyType::kSlhDsaSha2_192s, "slh-dsa-sha2-192s", "SLH-DSA-SHA2-192s", "2.16.840.1.101.3.4.3.22",
+     KeyForm::kRaw, KeyPurpose::kSign, 48, 96, 0},
+    {KeyType::kSlhDsaSha2_192f, "slh-dsa-sha2-192f", "SLH-DSA-SHA2-192f", "2.16.840.1.101.3.4.3.23",
+     KeyForm::kRaw, KeyPurpose::kSign, 48, 96, 0},
+    {KeyType::kSlhDsaSha2_256s, "slh-dsa-sha2-256s", "SLH-DSA-SHA2-256s", "2.16.840.1.101.3.4.3.24",
+     KeyForm::kRaw, KeyPurpose::kSign, 64, 128, 0},
+    {KeyType::kSlhDsaSha2_256f, "slh-dsa-sha2-256f", "SLH-DSA-SHA2-256f", "2.16.840.1.101.3.4.3.25",
+     KeyForm::kRaw, KeyPurpose::kSign, 64, 128, 0},
+    {KeyType::kSlhDsaShake_128s, "slh-dsa-shake-128s", "SLH-DSA-SHAKE-128s",
+     "2.16.840.1.101.3.4.3.26", KeyForm::kRaw, KeyPurpose::kSign, 32, 64, 0},
+    {KeyType::kSlhDsaShake_128f, "slh-dsa-shake-128f", "SLH-DSA-SHAKE-128f",
+     "2.16.840.1.101.3.4.3.27", KeyForm::kRaw, KeyPurpose::kSign, 32, 64, 0},
+    {KeyType::kSlhDsaShake_192s, "slh-dsa-shake-192s", "SLH-DSA-SHAKE-192s",
+     "2.16.840.1.101.3.4.3.28", KeyForm::kRaw, KeyPurpose::kSign, 48, 96, 0},
+    {KeyType::kSlhDsaShake_192f, "slh-dsa-shake-192f", "SLH-DSA-SHAKE-192f",
+     "2.16.840.1.101.3.4.3.29", KeyForm::kRaw, KeyPurpose::kSign, 48, 96, 0},
+    {KeyType::kSlhDsaShake_256s, "slh-dsa-shake-256s", "SLH-DSA-SHAKE-256s",
+     "2.16.840.1.101.3.4.3.30", KeyForm::kRaw, KeyPurpose::kSign, 64, 128, 0},
+    {KeyType::kSlhDsaShake_256f, "slh-dsa-shake-256f", "SLH-DSA-SHAKE-256f",
+     "2.16.840.1.101.3.4.3.31", KeyForm::kRaw, KeyPurpose::kSign, 64, 128, 0},
+    {KeyType::kAes, "aes", "AES", "", KeyForm::kSecret, KeyPurpose::kSeveral, 0, 0, 0},
+    {KeyType::kAesXts, "aes-xts", "AES-XTS", "", KeyForm::kSecret, KeyPurpose::kSeveral, 0, 0, 0},
+    {KeyType::kGenericSecret, "generic-secret", "GENERIC-SECRET", "", KeyForm::kSecret,
+     KeyPurpose::kSeveral, 0, 0, 0},
+    {KeyType::kDes3, "des3", "DES3", "", KeyForm::kSecret, KeyPurpose::kSeveral, 0, 0, 0},
+    {KeyType::kChaCha20, "chacha20", "CHACHA20", "", KeyForm::kSecret, KeyPurpose::kSeveral, 0, 0,
+     0},
+});
+static_assert(std::ranges::is_sorted(kKeyTypes, {}, &KeyTypeRow::type) &&
+                  kKeyTypes.size() == static_cast<std::size_t>(KeyType::kChaCha20) + 1,
+              "RowOf indexes the table by the enum");
 constexpr std::array<const char*, 3> kClassNames = {"private-key", "public-key", "secret-key"};
 
 constexpr char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
@@ -54,14 +113,6 @@ bool InList(std::string_view list, std::string_view name) {
     list.remove_prefix(colon + 1);
   }
   return false;
-}
-
-template <class Enum, std::size_t N>
-std::optional<Enum> ByName(const std::array<const char*, N>& names, std::string_view name) {
-  for (std::size_t i = 0; i < N; ++i) {
-    if (SameName(names[i], name)) return static_cast<Enum>(i);
-  }
-  return std::nullopt;
 }
 
 }  // namespace
@@ -86,13 +137,21 @@ std::string KeyHandle::ToString() const {
   return text;
 }
 
-const char* NameOf(KeyType type) { return kTypeNames[static_cast<std::size_t>(type)]; }
+std::span<const KeyTypeRow> AllKeyTypes() { return kKeyTypes; }
+const KeyTypeRow& RowOf(KeyType type) { return kKeyTypes[static_cast<std::size_t>(type)]; }
+const char* NameOf(KeyType type) { return RowOf(type).name; }
 const char* NameOf(KeyClass klass) { return kClassNames[static_cast<std::size_t>(klass)]; }
 std::optional<KeyType> KeyTypeByName(std::string_view name) {
-  return ByName<KeyType>(kTypeNames, name);
+  const auto* row = std::ranges::find_if(kKeyTypes, [name](const KeyTypeRow& candidate) {
+    return SameName(candidate.name, name) || SameName(candidate.openssl, name);
+  });
+  return row == kKeyTypes.end() ? std::nullopt : std::optional(row->type);
 }
 std::optional<KeyClass> KeyClassByName(std::string_view name) {
-  return ByName<KeyClass>(kClassNames, name);
+  for (std::size_t i = 0; i < kClassNames.size(); ++i) {
+    if (SameName(kClassNames[i], name)) return static_cast<KeyClass>(i);
+  }
+  return std::nullopt;
 }
 
 std::span<const CurveRow> AllCurves() { return kCurves; }
@@ -121,7 +180,9 @@ KeyType TypeOf(const PublicMaterial& material) {
   if (const auto* rsa = std::get_if<RsaPublic>(&material)) {
     return rsa->pss_only ? KeyType::kRsaPss : KeyType::kRsa;
   }
-  return std::holds_alternative<EcPublic>(material) ? KeyType::kEc : KeyType::kEd25519;
+  if (const auto* raw = std::get_if<RawPublic>(&material)) return raw->type;
+  if (const auto* secret = std::get_if<SecretFacts>(&material)) return secret->type;
+  return KeyType::kEc;
 }
 
 unsigned BitsOf(const PublicMaterial& material) {
@@ -131,7 +192,10 @@ unsigned BitsOf(const PublicMaterial& material) {
                                  static_cast<unsigned>(std::countl_zero(rsa->modulus.front())));
   }
   if (const auto* ec = std::get_if<EcPublic>(&material)) return RowOf(ec->curve).bits;
-  return 256;
+  if (const auto* raw = std::get_if<RawPublic>(&material)) {
+    return static_cast<unsigned>(8 * raw->key.size());
+  }
+  return static_cast<unsigned>(8 * std::get<SecretFacts>(material).length);
 }
 
 }  // namespace hsmcore

@@ -16,11 +16,12 @@ Status CheckSize(const PublicMaterial& material) {
   return CheckRsaPairSize(BitsOf(material));
 }
 
-// OpenSSL 3.0 does not compare the halves of an Ed25519 key.
+// OpenSSL 3.0 does not compare the halves of such keys.
 Status CheckHalves(const Library& library, const KeyPairMaterial& material, EVP_PKEY* pkey) {
-  if (const auto* priv = std::get_if<Ed25519Private>(&material.private_part)) {
-    HSMCORE_TRY(const Ed25519Public pub, Ed25519PublicOf(library, priv->seed));
-    if (pub == std::get<Ed25519Public>(material.public_part)) return {};
+  if (const auto* priv = std::get_if<RawPrivate>(&material.private_part)) {
+    const auto& claimed = std::get<RawPublic>(material.public_part);
+    HSMCORE_TRY(const RawPublic pub, RawPublicOf(library, claimed.type, *priv));
+    if (pub == claimed) return {};
     return Fail(ErrorCode::kKeyImport, "the public key belongs to another private key");
   }
   const LibraryScope scope(library);

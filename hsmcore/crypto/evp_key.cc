@@ -88,7 +88,8 @@ Status EvpKey::CheckRoom(std::span<std::uint8_t> out, std::size_t needed) const 
 Status EvpKey::CheckSignMechanism(Operation operation, const SignMechanism& mechanism) const {
   const KindRow& row = RowOf(mechanism.kind);
   const bool pss = type_ == KeyType::kRsaPss && mechanism.kind == Kind::kRsaPss;
-  if (row.type != type_ && !pss) {
+  const bool eddsa = type_ == KeyType::kEd448 && mechanism.kind == Kind::kEddsa;
+  if (row.type != type_ && !pss && !eddsa) {
     return Fail(ErrorCode::kKeyTypeMismatch, Cat(row.name, " with a key of type ", NameOf(type_)));
   }
   if (operation == Operation::kSign && !has_private_) {

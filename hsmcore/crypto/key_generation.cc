@@ -17,7 +17,10 @@ Status CheckSpec(const KeySpec& spec) {
   if (spec.pss && spec.type != KeyType::kRsaPss) {
     return Fail(ErrorCode::kInvalidArgument, "PSS restrictions belong to keys of type rsa-pss");
   }
-  if (spec.type != KeyType::kRsa && spec.type != KeyType::kRsaPss) return {};
+  if (IsSecret(spec.type)) {
+    return Fail(ErrorCode::kKeyTypeMismatch, Cat(NameOf(spec.type), " keys are no pairs"));
+  }
+  if (RowOf(spec.type).form != KeyForm::kRsa) return {};
   if (spec.public_exponent < 65537 || spec.public_exponent % 2 == 0) {
     return Fail(ErrorCode::kKeySize, "the RSA public exponent is odd and at least 65537");
   }
@@ -28,14 +31,16 @@ Status CheckSpec(const KeySpec& spec) {
   return CheckRsaPairSize(spec.modulus_bits);
 }
 
-Result<PkeyPtr> GenerateKey(const Library& library, const char* name, OSSL_PARAM* params) {
+Result<PkeyPtr> GenerateKey(const Library& library, KeyType type, OSSL_PARAM* params) {
   const LibraryScope scope(library);
-  const PkeyCtxPtr context(EVP_PKEY_CTX_new_from_name(library.context(), name, nullptr));
+  const PkeyCtxPtr context(
+      EVP_PKEY_CTX_new_from_name(library.context(), RowOf(type).openssl, nullptr));
+  if (context == nullptr) return std::unexpected(NoAlgorithm(type));
   EVP_PKEY* key = nullptr;
-  if (context == nullptr || EVP_PKEY_keygen_init(context.get()) != 1 ||
+  if (EVP_PKEY_keygen_init(context.get()) != 1 ||
       EVP_PKEY_CTX_set_params(context.get(), params) != 1 ||
       EVP_PKEY_generate(context.get(), &key) != 1) {
-    return scope.Fail(ErrorCode::kCryptoFailure, Cat("generating a key of type ", name));
+    return scope.Fail(ErrorCode::kCryptoFailure, Cat("generating a key of type ", NameOf(type)));
   }
   return PkeyPtr(key);
 }
@@ -46,18 +51,18 @@ Result<PkeyPtr> GenerateKey(const Library& library, const KeySpec& spec) {
     std::array params = {
         OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group.data(), 0),
         OSSL_PARAM_construct_end()};
-    return GenerateKey(library, "EC", params.data());
+    return GenerateKey(library, spec.type, params.data());
   }
-  if (spec.type == KeyType::kEd25519) {
+  if (RowOf(spec.type).form == KeyForm::kRaw) {
     std::array params = {OSSL_PARAM_construct_end()};
-    return GenerateKey(library, "ED25519", params.data());
+    return GenerateKey(library, spec.type, params.data());
   }
   std::size_t bits = spec.modulus_bits;
   std::uint64_t exponent = spec.public_exponent;
   std::array params = {OSSL_PARAM_construct_size_t(OSSL_PKEY_PARAM_RSA_BITS, &bits),
                        OSSL_PARAM_construct_uint64(OSSL_PKEY_PARAM_RSA_E, &exponent),
                        OSSL_PARAM_construct_end()};
-  return GenerateKey(library, "RSA", params.data());
+  return GenerateKey(library, KeyType::kRsa, params.data());
 }
 
 }  // namespace

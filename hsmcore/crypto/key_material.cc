@@ -18,7 +18,8 @@ namespace hsmcore::crypto {
 namespace {
 
 constexpr SecretAccess kForOpenssl{"making the OpenSSL key"};
-constexpr std::size_t kEd25519Bytes = 32;
+// Of ML-KEM and ML-DSA; the headers of OpenSSL 3.5 have names for it.
+constexpr const char* kSeedParam = "seed";
 
 // Parameters for EVP_PKEY_fromdata. The copies that it makes of integers are wiped; texts and byte
 // strings are only pointed to.
@@ -51,17 +52,13 @@ class KeyParams {
   std::vector<OSSL_PARAM> params_;
 };
 
-const char* OpensslName(KeyType type) {
-  static constexpr std::array<const char*, 4> kNames = {"RSA", "RSA-PSS", "EC", "ED25519"};
-  return kNames[static_cast<std::size_t>(type)];
-}
-
 Result<PkeyPtr> FromParams(const Library& library, KeyType type, int selection, KeyParams& params) {
   const LibraryScope scope(library);
   const PkeyCtxPtr context(
-      EVP_PKEY_CTX_new_from_name(library.context(), OpensslName(type), nullptr));
+      EVP_PKEY_CTX_new_from_name(library.context(), RowOf(type).openssl, nullptr));
+  if (context == nullptr) return std::unexpected(NoAlgorithm(type));
   EVP_PKEY* key = nullptr;
-  if (context == nullptr || EVP_PKEY_fromdata_init(context.get()) != 1 ||
+  if (EVP_PKEY_fromdata_init(context.get()) != 1 ||
       EVP_PKEY_fromdata(context.get(), &key, selection, params.Done()) != 1) {
     return scope.Fail(ErrorCode::kKeyImport, Cat("not a valid ", NameOf(type), " key"));
   }
@@ -84,9 +81,13 @@ void AddPublic(KeyParams& params, const EcPublic& ec, int*) {
   params.Octets(OSSL_PKEY_PARAM_PUB_KEY, ec.point);
 }
 
-void AddPublic(KeyParams& params, const Ed25519Public& ed, int*) {
-  params.Octets(OSSL_PKEY_PARAM_PUB_KEY, ed.key);
+void AddPublic(KeyParams& params, const RawPublic& raw, int*) {
+  params.Octets(OSSL_PKEY_PARAM_PUB_KEY, raw.key);
 }
+
+// CheckPublic refuses these before.
+void AddPublic(KeyParams&, const SecretFacts&, int*) {}
+void AddPrivate(KeyParams&, const SecretValue&) {}
 
 void AddPrivate(KeyParams& params, const RsaPrivate& rsa) {
   params.Integer(OSSL_PKEY_PARAM_RSA_D, rsa.d.Read(kForOpenssl));
@@ -101,8 +102,9 @@ void AddPrivate(KeyParams& params, const EcPrivate& ec) {
   params.Integer(OSSL_PKEY_PARAM_PRIV_KEY, ec.scalar.Read(kForOpenssl));
 }
 
-void AddPrivate(KeyParams& params, const Ed25519Private& ed) {
-  params.Octets(OSSL_PKEY_PARAM_PRIV_KEY, ed.seed.Read(kForOpenssl));
+void AddPrivate(KeyParams& params, const RawPrivate& raw) {
+  if (!raw.seed.empty()) params.Octets(kSeedParam, raw.seed.Read(kForOpenssl));
+  if (!raw.key.empty()) params.Octets(OSSL_PKEY_PARAM_PRIV_KEY, raw.key.Read(kForOpenssl));
 }
 
 bool IsOdd(ByteView integer) { return !integer.empty() && (integer.back() & 1) != 0; }
@@ -147,9 +149,15 @@ Status CheckPublic(const EcPublic& ec) {
   return {};
 }
 
-Status CheckPublic(const Ed25519Public& ed) {
-  if (ed.key.size() == kEd25519Bytes) return {};
-  return Fail(ErrorCode::kKeyImport, "an ed25519 public key has 32 bytes");
+Status CheckPublic(const RawPublic& raw) {
+  const KeyTypeRow& row = RowOf(raw.type);
+  if (row.form == KeyForm::kRaw && raw.key.size() == row.public_bytes) return {};
+  return Fail(ErrorCode::kKeyImport, Cat("the public key of type ", row.name, " has ",
+                                         row.public_bytes, " bytes, not ", raw.key.size()));
+}
+
+Status CheckPublic(const SecretFacts&) {
+  return Fail(ErrorCode::kKeyTypeMismatch, "a secret key has no public half");
 }
 
 // The integer `name` of `key` in big-endian order, as wide as `width`.
@@ -195,15 +203,22 @@ Result<KeyPairMaterial> ReadRsaPair(const Library& library, const EVP_PKEY* key,
                  std::move(qinv)}};
 }
 
-Result<KeyPairMaterial> ReadEd25519Pair(const Library& library, const EVP_PKEY* key) {
+// The octet string `name` of `key`, which has as many bytes as `out`.
+bool ReadOctets(const EVP_PKEY* key, const char* name, std::span<std::uint8_t> out) {
+  std::size_t size = 0;
+  return EVP_PKEY_get_octet_string_param(key, name, out.data(), out.size(), &size) == 1 &&
+         size == out.size();
+}
+
+Result<KeyPairMaterial> ReadRawPair(const Library& library, const EVP_PKEY* key, KeyType type) {
   const LibraryScope scope(library);
-  Ed25519Public pub{Bytes(kEd25519Bytes)};
-  Ed25519Private priv{SecretBytes(kEd25519Bytes)};
-  std::size_t pub_size = kEd25519Bytes;
-  std::size_t priv_size = kEd25519Bytes;
-  if (EVP_PKEY_get_raw_public_key(key, pub.key.data(), &pub_size) != 1 ||
-      EVP_PKEY_get_raw_private_key(key, priv.seed.Write(kForOpenssl).data(), &priv_size) != 1) {
-    return scope.Fail(ErrorCode::kCryptoFailure, "reading the new ed25519 key");
+  const KeyTypeRow& row = RowOf(type);
+  RawPublic pub{type, Bytes(row.public_bytes)};
+  RawPrivate priv{SecretBytes(row.private_bytes), SecretBytes(row.seed_bytes)};
+  if (!ReadOctets(key, OSSL_PKEY_PARAM_PUB_KEY, pub.key) ||
+      !ReadOctets(key, OSSL_PKEY_PARAM_PRIV_KEY, priv.key.Write(kForOpenssl)) ||
+      (row.seed_bytes != 0 && !ReadOctets(key, kSeedParam, priv.seed.Write(kForOpenssl)))) {
+    return scope.Fail(ErrorCode::kCryptoFailure, Cat("reading the new ", row.name, " key"));
   }
   return KeyPairMaterial{std::move(pub), std::move(priv)};
 }
@@ -231,6 +246,11 @@ Result<Bytes> PointBytes(const ErrorMark& errors, const EC_GROUP* group, const E
 }
 
 }  // namespace
+
+Error NoAlgorithm(KeyType type) {
+  return {ErrorCode::kNotSupported, Cat(RowOf(type).openssl, " is not in this OpenSSL (",
+                                        OpenSSL_version(OPENSSL_VERSION), ")")};
+}
 
 bool IsPssRestrictionDigest(Digest digest) {
   static constexpr std::array kDigests = {Digest::kSha1,      Digest::kSha224, Digest::kSha256,
@@ -270,14 +290,15 @@ Result<PkeyPtr> MakePrivateKey(const Library& library, const KeyPairMaterial& ma
 }
 
 Result<KeyPairMaterial> ReadPair(const Library& library, EVP_PKEY* key, const KeySpec& spec) {
-  switch (spec.type) {
-    case KeyType::kRsa:
-    case KeyType::kRsaPss:
+  switch (RowOf(spec.type).form) {
+    case KeyForm::kRsa:
       return ReadRsaPair(library, key, spec);
-    case KeyType::kEc:
+    case KeyForm::kEc:
       return ReadEcPair(library, key, spec.curve);
-    case KeyType::kEd25519:
-      return ReadEd25519Pair(library, key);
+    case KeyForm::kRaw:
+      return ReadRawPair(library, key, spec.type);
+    case KeyForm::kSecret:
+      break;
   }
   return Fail(ErrorCode::kInternal, "key type");
 }
@@ -302,17 +323,14 @@ Result<EcPublic> EcPublicOf(const Library& library, Curve curve, const SecretByt
   return EcPublic{curve, std::move(encoded)};
 }
 
-Result<Ed25519Public> Ed25519PublicOf(const Library& library, const SecretBytes& seed) {
+Result<RawPublic> RawPublicOf(const Library& library, KeyType type, const RawPrivate& material) {
+  KeyParams params;
+  AddPrivate(params, material);
+  HSMCORE_TRY(const PkeyPtr key, FromParams(library, type, EVP_PKEY_KEYPAIR, params));
   const LibraryScope scope(library);
-  const ByteView bytes = seed.Read(kForOpenssl);
-  const PkeyPtr key(EVP_PKEY_new_raw_private_key_ex(library.context(), "ED25519", nullptr,
-                                                    bytes.data(), bytes.size()));
-  Ed25519Public pub{Bytes(kEd25519Bytes)};
-  std::size_t size = pub.key.size();
-  if (key == nullptr || EVP_PKEY_get_raw_public_key(key.get(), pub.key.data(), &size) != 1) {
-    return scope.Fail(ErrorCode::kKeyImport, "an ed25519 private key has 32 bytes");
-  }
-  return pub;
+  RawPublic pub{type, Bytes(RowOf(type).public_bytes)};
+  if (ReadOctets(key.get(), OSSL_PKEY_PARAM_PUB_KEY, pub.key)) return pub;
+  return scope.Fail(ErrorCode::kKeyImport, Cat("not a valid ", NameOf(type), " key"));
 }
 
 Result<Bytes> UncompressedPoint(const Library& library, Curve curve, ByteView encoded) {

@@ -19,6 +19,9 @@ bool IsPssRestrictionDigest(Digest digest);
 // The cheap checks: sizes, forms, parities. A point is checked when its key is made. kKeyImport.
 Status CheckPublic(const PublicMaterial& material);
 
+// kNotSupported: the OpenSSL that runs does not have the algorithm of this key type.
+Error NoAlgorithm(KeyType type);
+
 // Sizes that a held key may have; the detail of kKeySize lists them.
 Status CheckRsaPairSize(unsigned modulus_bits);
 
@@ -29,7 +32,8 @@ Result<KeyPairMaterial> ReadPair(const Library& library, EVP_PKEY* key, const Ke
 
 // What belongs to a private key alone. kKeyImport: it is out of range.
 Result<EcPublic> EcPublicOf(const Library& library, Curve curve, const SecretBytes& scalar);
-Result<Ed25519Public> Ed25519PublicOf(const Library& library, const SecretBytes& seed);
+// kNotSupported: the OpenSSL that runs does not have the algorithm.
+Result<RawPublic> RawPublicOf(const Library& library, KeyType type, const RawPrivate& material);
 
 // The uncompressed form of a point that may be compressed. kKeyImport: not on the curve.
 Result<Bytes> UncompressedPoint(const Library& library, Curve curve, ByteView encoded);

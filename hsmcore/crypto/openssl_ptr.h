@@ -28,6 +28,8 @@ using OpensslPtr = std::unique_ptr<T, OpensslDelete<Free>>;
 
 using BignumPtr = OpensslPtr<BIGNUM, BN_clear_free>;
 using BioPtr = OpensslPtr<BIO, BIO_free_all>;
+using CipherPtr = OpensslPtr<EVP_CIPHER, EVP_CIPHER_free>;
+using CipherCtxPtr = OpensslPtr<EVP_CIPHER_CTX, EVP_CIPHER_CTX_free>;
 using EcGroupPtr = OpensslPtr<EC_GROUP, EC_GROUP_free>;
 using EcPointPtr = OpensslPtr<EC_POINT, EC_POINT_free>;
 using MdCtxPtr = OpensslPtr<EVP_MD_CTX, EVP_MD_CTX_free>;

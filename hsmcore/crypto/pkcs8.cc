@@ -84,18 +84,37 @@ Result<KeyPairMaterial> ReadEcPrivate(std::optional<Curve> named, ByteView der) 
   return EcPair(*named, *scalar, point);
 }
 
-// RFC 8410 section 7: an octet string in the octet string.
-Result<KeyPairMaterial> ReadEd25519Private(ByteView der, std::optional<ByteView> claimed) {
+// What privateKey holds: an octet string (RFC 8410 section 7); where there is a seed, that as
+// [0], the key as an octet string, or both in a sequence (RFC 9881 section 6, RFC 9935 section 6);
+// for SLH-DSA the bare key (RFC 9909 section 6).
+std::optional<RawPrivate> ReadRawFields(const KeyTypeRow& row, ByteView der) {
+  if (row.type >= KeyType::kSlhDsaSha2_128s) return RawPrivate{SecretBytes::CopyOf(der), {}};
   der::Reader reader(der);
-  const auto bytes = reader.Next(der::kOctetString);
-  if (!bytes || !reader.empty()) return Damaged("ed25519 private key");
-  HSMCORE_TRY(const LibraryPtr library, Library::Acquire());
-  SecretBytes seed = SecretBytes::CopyOf(*bytes);
-  HSMCORE_TRY(Ed25519Public pub, Ed25519PublicOf(*library, seed));
-  if (claimed && !std::ranges::equal(*claimed, pub.key)) {
-    return Fail(ErrorCode::kKeyImport, "the file's public key belongs to another private key");
+  std::optional<ByteView> key;
+  std::optional<ByteView> seed;
+  if (row.seed_bytes != 0 && reader.NextIs(der::kSequence)) {
+    auto both = reader.Enter(der::kSequence);
+    seed = both ? both->Next(der::kOctetString) : std::nullopt;
+    key = seed ? both->Next(der::kOctetString) : std::nullopt;
+    if (!key || !both->empty()) return std::nullopt;
+  } else if (row.seed_bytes != 0 && reader.NextIs(der::kContextPrimitive)) {
+    seed = reader.Next(der::kContextPrimitive);
+  } else {
+    key = reader.Next(der::kOctetString);
   }
-  return KeyPairMaterial{std::move(pub), Ed25519Private{std::move(seed)}};
+  if (!reader.empty() || (!key && !seed)) return std::nullopt;
+  RawPrivate raw;
+  if (key) raw.key = SecretBytes::CopyOf(*key);
+  if (seed) raw.seed = SecretBytes::CopyOf(*seed);
+  return raw;
+}
+
+Result<KeyPairMaterial> ReadRawPrivate(KeyType type, ByteView der,
+                                       std::optional<ByteView> claimed) {
+  const KeyTypeRow& row = RowOf(type);
+  auto raw = ReadRawFields(row, der);
+  if (raw) return CompleteRawPair(type, *std::move(raw), claimed.value_or(ByteView()));
+  return Fail(ErrorCode::kKeyImport, Cat("the ", row.name, " private key is damaged"));
 }
 
 // [1] publicKey of RFC 5958: IMPLICIT BIT STRING.
@@ -121,7 +140,9 @@ Result<KeyPairMaterial> ReadPrivateKeyInfo(ByteView der) {
   const auto claimed = ReadClaimedPublic(*fields);
   if (!fields->empty()) return Damaged("PKCS#8 private key");
   if (algorithm.type == KeyType::kEc) return ReadEcPrivate(algorithm.curve, *key);
-  if (algorithm.type == KeyType::kEd25519) return ReadEd25519Private(*key, claimed);
+  if (RowOf(algorithm.type).form == KeyForm::kRaw) {
+    return ReadRawPrivate(algorithm.type, *key, claimed);
+  }
   return ReadRsaPrivate(algorithm, *key);
 }
 
@@ -139,6 +160,22 @@ Result<KeyPairMaterial> ReadPrivatePem(ByteView text) {
 
 }  // namespace
 }  // namespace crypto
+
+Result<KeyPairMaterial> CompleteRawPair(KeyType type, RawPrivate material, ByteView claimed) {
+  const KeyTypeRow& row = RowOf(type);
+  const bool no_key = material.key.empty() && material.seed.empty();
+  if (no_key || (!material.key.empty() && material.key.size() != row.private_bytes) ||
+      (!material.seed.empty() && material.seed.size() != row.seed_bytes)) {
+    return Fail(ErrorCode::kKeyImport,
+                Cat("a private key of type ", row.name, " has ", row.private_bytes, " bytes"));
+  }
+  HSMCORE_TRY(const crypto::LibraryPtr library, crypto::Library::Acquire());
+  HSMCORE_TRY(RawPublic pub, crypto::RawPublicOf(*library, type, material));
+  if (!claimed.empty() && !std::ranges::equal(claimed, pub.key)) {
+    return Fail(ErrorCode::kKeyImport, "the public key belongs to another private key");
+  }
+  return KeyPairMaterial{std::move(pub), std::move(material)};
+}
 
 Result<KeyPairMaterial> DecodePkcs8(const SecretBytes& der_or_pem) {
   const ByteView data = der_or_pem.Read(crypto::kForImport);

@@ -13,16 +13,6 @@ namespace hsmcore {
 namespace crypto {
 namespace {
 
-struct AlgorithmRow {
-  KeyType type;
-  const char* oid;
-};
-constexpr auto kAlgorithms = std::to_array<AlgorithmRow>({
-    {KeyType::kRsa, "1.2.840.113549.1.1.1"},
-    {KeyType::kRsaPss, "1.2.840.113549.1.1.10"},
-    {KeyType::kEc, "1.2.840.10045.2.1"},
-    {KeyType::kEd25519, "1.3.101.112"},
-});
 constexpr const char* kMgf1Oid = "1.2.840.113549.1.1.8";
 constexpr unsigned kDefaultSaltLength = 20;
 
@@ -143,15 +133,9 @@ Result<PublicMaterial> ReadRsaPublic(const KeyAlgorithm& algorithm, ByteView bit
 }
 
 Result<PublicMaterial> ReadPublicBits(const KeyAlgorithm& algorithm, ByteView bits) {
-  switch (algorithm.type) {
-    case KeyType::kRsa:
-    case KeyType::kRsaPss:
-      return ReadRsaPublic(algorithm, bits);
-    case KeyType::kEd25519:
-      return Ed25519Public{Bytes(bits.begin(), bits.end())};
-    case KeyType::kEc:
-      break;
-  }
+  const KeyForm form = RowOf(algorithm.type).form;
+  if (form == KeyForm::kRsa) return ReadRsaPublic(algorithm, bits);
+  if (form == KeyForm::kRaw) return RawPublic{algorithm.type, Bytes(bits.begin(), bits.end())};
   HSMCORE_TRY(const LibraryPtr library, Library::Acquire());
   HSMCORE_TRY(Bytes point, UncompressedPoint(*library, algorithm.curve, bits));
   return EcPublic{algorithm.curve, std::move(point)};
@@ -178,15 +162,16 @@ Result<KeyAlgorithm> ReadKeyAlgorithm(der::Reader& reader) {
   auto fields = reader.Enter(der::kSequence);
   const auto oid = fields ? fields->Next(der::kOid) : std::nullopt;
   if (!oid) return Fail(ErrorCode::kKeyImport, "no key algorithm found");
-  for (const AlgorithmRow& row : kAlgorithms) {
-    if (!Matches(*oid, row.oid)) continue;
+  for (const KeyTypeRow& row : AllKeyTypes()) {
+    if (row.form == KeyForm::kSecret || !Matches(*oid, row.oid)) continue;
     KeyAlgorithm algorithm;
     algorithm.type = row.type;
     HSMCORE_CHECK(ReadParameters(*fields, algorithm));
     return algorithm;
   }
   return Fail(ErrorCode::kKeyImport,
-              "key type not supported; supported are RSA, RSA-PSS, EC and Ed25519");
+              "key type not supported; supported are RSA, RSA-PSS, EC, Ed25519, Ed448, X25519, "
+              "X448, ML-DSA, ML-KEM and SLH-DSA");
 }
 
 Bytes PublicKeyBits(const PublicMaterial& material) {
@@ -195,7 +180,7 @@ Bytes PublicKeyBits(const PublicMaterial& material) {
                         {der::Unsigned(rsa->modulus), der::Unsigned(rsa->exponent)});
   }
   if (const auto* ec = std::get_if<EcPublic>(&material)) return ec->point;
-  return std::get<Ed25519Public>(material).key;
+  return std::get<RawPublic>(material).key;
 }
 
 }  // namespace crypto
@@ -203,10 +188,9 @@ Bytes PublicKeyBits(const PublicMaterial& material) {
 Result<Bytes> EncodeSpki(const PublicMaterial& material) {
   namespace der = crypto::der;
   HSMCORE_CHECK(crypto::CheckPublic(material));
-  const auto* row =
-      std::ranges::find(crypto::kAlgorithms, TypeOf(material), &crypto::AlgorithmRow::type);
+  const KeyTypeRow& row = RowOf(TypeOf(material));
   return der::Element(der::kSequence,
-                      {der::AlgorithmIdentifier(row->oid, crypto::AlgorithmParameters(material)),
+                      {der::AlgorithmIdentifier(row.oid, crypto::AlgorithmParameters(material)),
                        der::BitString(crypto::PublicKeyBits(material))});
 }
 

@@ -23,7 +23,7 @@ Result<KeyAlgorithm> ReadKeyAlgorithm(der::Reader& reader);
 // The curve of EC parameters; these must be a name. kKeyImport.
 Result<Curve> ReadCurve(der::Reader& reader);
 
-// What subjectPublicKey holds: RSAPublicKey, the point, or the 32 bytes of Ed25519.
+// What subjectPublicKey holds: RSAPublicKey, the point, or the bytes of a raw key.
 Bytes PublicKeyBits(const PublicMaterial& material);
 
 }  // namespace hsmcore::crypto

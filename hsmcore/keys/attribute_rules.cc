@@ -62,17 +62,24 @@ std::string MaterialText(const EcPublic& ec, Attribute attribute) {
   }
 }
 
-std::string MaterialText(const Ed25519Public& ed, Attribute attribute) {
+// CloudHSM shows Ed25519 as a curve, with its key as the point; RFC 8410's other types likewise.
+std::string MaterialText(const RawPublic& raw, Attribute attribute) {
+  const KeyTypeRow& row = RowOf(raw.type);
+  const bool edwards_or_montgomery = row.type <= KeyType::kX448;
   switch (attribute) {
     case Attribute::kCurve:
-      return "ed25519";
+      return edwards_or_montgomery ? row.name : "";
     case Attribute::kEcPoint:
-      return "0x" + ToHex(ed.key);
+      return edwards_or_montgomery ? "0x" + ToHex(raw.key) : "";
     case Attribute::kKeyLengthBytes:
-      return Cat(ed.key.size());
+      return Cat(raw.key.size());
     default:
       return {};
   }
+}
+
+std::string MaterialText(const SecretFacts& facts, Attribute attribute) {
+  return attribute == Attribute::kKeyLengthBytes ? Cat(facts.length) : std::string();
 }
 
 }  // namespace
@@ -121,6 +128,9 @@ std::string AttributeText(const KeyInfo& info, Attribute attribute) {
     case Attribute::kId:
       return info.attributes.id.empty() ? std::string() : "0x" + ToHex(info.attributes.id);
     case Attribute::kCheckValue: {
+      if (const auto* facts = std::get_if<SecretFacts>(&info.public_part)) {
+        return facts->check_value.empty() ? std::string() : "0x" + ToHex(facts->check_value);
+      }
       const auto value = crypto::CheckValue(info.public_part);
       return value ? "0x" + ToHex(*value) : std::string();
     }

@@ -9,7 +9,7 @@ namespace hsmcore::keys {
 namespace {
 
 // First byte of an encoded private part.
-enum class Tag : std::uint8_t { kRsa = 1, kEc = 2, kEd25519 = 3 };
+enum class Tag : std::uint8_t { kRsa = 1, kEc = 2, kRaw = 3, kSeeded = 4, kSecret = 5 };
 constexpr std::size_t kLengthBytes = 4;
 
 SecretBytes Join(Tag tag, std::initializer_list<const SecretBytes*> fields) {
@@ -80,6 +80,13 @@ Result<PublicMaterial> DecodeEc(cbor::Reader& in) {
   return ec;
 }
 
+Result<PublicMaterial> DecodeRaw(cbor::Reader& in, KeyType type) {
+  RawPublic raw{type, in.Blob("key")};
+  if (raw.key.size() != RowOf(type).public_bytes) in.Refuse("key");
+  HSMCORE_CHECK(in.Finish());
+  return raw;
+}
+
 }  // namespace
 
 cbor::Value EncodePublic(const PublicMaterial& material) {
@@ -91,8 +98,12 @@ cbor::Value EncodePublic(const PublicMaterial& material) {
   } else if (const auto* ec = std::get_if<EcPublic>(&material)) {
     value["curve"] = RowOf(ec->curve).name;
     value["point"] = cbor::Blob(ec->point);
+  } else if (const auto* raw = std::get_if<RawPublic>(&material)) {
+    value["key"] = cbor::Blob(raw->key);
   } else {
-    value["key"] = cbor::Blob(std::get<Ed25519Public>(material).key);
+    const auto& facts = std::get<SecretFacts>(material);
+    value["length"] = facts.length;
+    value["kcv"] = cbor::Blob(facts.check_value);
   }
   return value;
 }
@@ -102,18 +113,19 @@ Result<PublicMaterial> DecodePublic(const cbor::Value& value, std::string_view w
   const auto type = KeyTypeByName(in.Text("type"));
   if (!type) in.Refuse("type");
   HSMCORE_CHECK(in.Finish());
-  switch (*type) {
-    case KeyType::kRsa:
-    case KeyType::kRsaPss:
+  switch (RowOf(*type).form) {
+    case KeyForm::kRsa:
       return DecodeRsa(in, *type == KeyType::kRsaPss, what);
-    case KeyType::kEc:
+    case KeyForm::kEc:
       return DecodeEc(in);
-    case KeyType::kEd25519:
+    case KeyForm::kRaw:
+      return DecodeRaw(in, *type);
+    case KeyForm::kSecret:
       break;
   }
-  Ed25519Public ed{in.Blob("key")};
+  SecretFacts facts{*type, in.Number("length"), in.Blob("kcv")};
   HSMCORE_CHECK(in.Finish());
-  return ed;
+  return facts;
 }
 
 SecretBytes EncodePrivate(const PrivateMaterial& material) {
@@ -121,7 +133,11 @@ SecretBytes EncodePrivate(const PrivateMaterial& material) {
     return Join(Tag::kRsa, {&rsa->d, &rsa->p, &rsa->q, &rsa->dp, &rsa->dq, &rsa->qinv});
   }
   if (const auto* ec = std::get_if<EcPrivate>(&material)) return Join(Tag::kEc, {&ec->scalar});
-  return Join(Tag::kEd25519, {&std::get<Ed25519Private>(material).seed});
+  if (const auto* raw = std::get_if<RawPrivate>(&material)) {
+    if (raw->seed.empty()) return Join(Tag::kRaw, {&raw->key});
+    return Join(Tag::kSeeded, {&raw->key, &raw->seed});
+  }
+  return Join(Tag::kSecret, {&std::get<SecretValue>(material).value});
 }
 
 Result<PrivateMaterial> DecodePrivate(const SecretBytes& encoded) {
@@ -136,8 +152,12 @@ Result<PrivateMaterial> DecodePrivate(const SecretBytes& encoded) {
     }
   } else if (tag == Tag::kEc) {
     if (auto ec = Split<1>(fields)) return EcPrivate{std::move(ec->front())};
-  } else if (tag == Tag::kEd25519) {
-    if (auto ed = Split<1>(fields)) return Ed25519Private{std::move(ed->front())};
+  } else if (tag == Tag::kRaw) {
+    if (auto raw = Split<1>(fields)) return RawPrivate{std::move(raw->front()), {}};
+  } else if (tag == Tag::kSeeded) {
+    if (auto raw = Split<2>(fields)) return RawPrivate{std::move((*raw)[0]), std::move((*raw)[1])};
+  } else if (tag == Tag::kSecret) {
+    if (auto secret = Split<1>(fields)) return SecretValue{std::move(secret->front())};
   }
   return Fail(ErrorCode::kRecordDamaged, "a private key cannot be decoded");
 }
@@ -148,7 +168,10 @@ PrivateMaterial CloneOf(const PrivateMaterial& material) {
                       rsa->dp.Clone(), rsa->dq.Clone(), rsa->qinv.Clone()};
   }
   if (const auto* ec = std::get_if<EcPrivate>(&material)) return EcPrivate{ec->scalar.Clone()};
-  return Ed25519Private{std::get<Ed25519Private>(material).seed.Clone()};
+  if (const auto* raw = std::get_if<RawPrivate>(&material)) {
+    return RawPrivate{raw->key.Clone(), raw->seed.Clone()};
+  }
+  return SecretValue{std::get<SecretValue>(material).value.Clone()};
 }
 
 }  // namespace hsmcore::keys

@@ -62,6 +62,7 @@ Status DecodeBody(ByteView bytes, std::string_view path, KeyRecord& record) {
     HSMCORE_TRY(record.public_half, DecodeHalf(in.Map("public"), path));
   }
   if (!record.private_half && !record.public_half) in.Refuse("private");
+  if (record.is_secret() && record.public_half) in.Refuse("public");
   return in.Finish();
 }
 
@@ -127,7 +128,7 @@ std::string EscapedLabel(std::string_view label) {
 }  // namespace
 
 KeyInfo KeyRecord::Info(KeyClass klass) const {
-  const bool is_private = klass == KeyClass::kPrivateKey;
+  const bool is_private = klass != KeyClass::kPublicKey;
   KeyInfo info;
   info.handle = is_private ? handle.PrivateHalf() : handle.PublicHalf();
   info.klass = klass;

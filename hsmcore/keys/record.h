@@ -20,7 +20,8 @@ struct Grant {
 };
 
 // A key pair (or one half of one) as stored under KeyPath: one record, so that no half is ever
-// without the other after a crash. Format: docs/storage.md.
+// without the other after a crash. A secret key is a record with a private half and no public one;
+// its public part is what may be told about it. Format: docs/storage.md.
 //
 // The private part is sealed under a key of its own with the path and the body as associated data:
 // a record whose attributes, public part or place was changed does not open. The owner's signature
@@ -38,6 +39,11 @@ struct KeyRecord {
   Bytes sealed;  // empty: no private half
   std::vector<Grant> grants;
 
+  bool is_secret() const { return std::holds_alternative<SecretFacts>(public_part); }
+  // The class of the object that private_half describes.
+  KeyClass private_class() const {
+    return is_secret() ? KeyClass::kSecretKey : KeyClass::kPrivateKey;
+  }
   // What may be told about a half that is there.
   KeyInfo Info(KeyClass klass) const;
   const Grant* GrantFor(std::string_view user) const;

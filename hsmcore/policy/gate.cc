@@ -23,7 +23,7 @@ constexpr auto kOperations = std::to_array<OperationRow>({
     {Operation::kChangeOwnCredentials, "change one's own credentials", true, true, false},
     {Operation::kManageKeys, "manage keys", false, true, false},
     {Operation::kMakeSessionKey, "make session keys", false, true, true},
-    {Operation::kLoadPrivateKey, "use private keys", false, true, false},
+    {Operation::kLoadPrivateKey, "use private and secret keys", false, true, false},
     {Operation::kListAllKeys, "list the keys of all users", true, false, false},
     {Operation::kSetTrusted, "set 'trusted'", true, false, false},
 });
@@ -41,6 +41,8 @@ constexpr auto kUses = std::to_array<UseRow>({
     {Key::Use::kEncrypt, "encrypt", Attribute::kEncrypt, false},
     {Key::Use::kDecrypt, "decrypt", Attribute::kDecrypt, true},
     {Key::Use::kDerive, "derive", Attribute::kDerive, true},
+    {Key::Use::kWrap, "wrap", Attribute::kWrap, false},
+    {Key::Use::kUnwrap, "unwrap", Attribute::kUnwrap, true},
 });
 
 constexpr bool InEnumOrder() {
@@ -80,7 +82,7 @@ Status Allow(Operation operation, std::optional<Role> role) {
 
 Status AllowUse(Key::Use use, const UsableKey& key) {
   const UseRow& row = kUses[static_cast<std::size_t>(use)];
-  if (row.needs_private) {
+  if (row.needs_private || key.secret) {
     if (!key.private_half) {
       return Fail(ErrorCode::kPublicKeyOnly,
                   Cat("to ", row.verb, ", load the private key with a login"));

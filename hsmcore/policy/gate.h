@@ -19,8 +19,8 @@ enum class Operation : std::uint8_t {
   kChangeOwnCredentials,
   kManageKeys,      // make, import, delete, change persistent keys
   kMakeSessionKey,  // a key that lives and dies in this process
-  kLoadPrivateKey,
-  kListAllKeys,  // of every owner, with attributes
+  kLoadPrivateKey,  // or a secret key
+  kListAllKeys,     // of every owner, with attributes
   kSetTrusted,
 };
 
@@ -30,6 +30,7 @@ Status Allow(Operation operation, std::optional<Role> role);
 // The flags of the halves that are there. A public key that is not held in the HSM has neither.
 struct UsableKey {
   KeyHandle handle;
+  bool secret = false;  // a secret key: private_half has its flags
   std::optional<AttributeFlags> private_half;
   std::optional<AttributeFlags> public_half;
 };

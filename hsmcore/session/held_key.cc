@@ -34,6 +34,13 @@ const KeyInfo* HeldKey::public_info() const {
   return parts_.public_info ? &*parts_.public_info : nullptr;
 }
 
+std::size_t HeldKey::max_signature_size() const {
+  return parts_.ready != nullptr ? parts_.ready->max_signature_size() : 0;
+}
+unsigned HeldKey::security_bits() const {
+  return parts_.ready != nullptr ? parts_.ready->security_bits() : BitsOf(parts_.public_part);
+}
+
 KeyHandle HeldKey::handle() const {
   if (parts_.private_info) return parts_.private_info->handle;
   return parts_.public_info ? parts_.public_info->handle : KeyHandle();
@@ -46,8 +53,9 @@ Status HeldKey::CheckUse(Use use) const {
   } else if (deleted_.load(std::memory_order_acquire)) {
     return Fail(ErrorCode::kKeyGone, Cat("session key ", handle().ToString(), " was deleted"));
   }
-  return policy::AllowUse(use, {handle(), Flags(parts_.private_info.has_value(), private_flags_),
-                                Flags(parts_.public_info.has_value(), public_flags_)});
+  return policy::AllowUse(
+      use, {handle(), is_secret(), Flags(parts_.private_info.has_value(), private_flags_),
+            Flags(parts_.public_info.has_value(), public_flags_)});
 }
 
 // Somebody changed or deleted the key, here or in another process.
@@ -75,50 +83,57 @@ Status HeldKey::LookAgain() const {
   return {};
 }
 
+Status HeldKey::CheckPairUse(Use use) const {
+  if (parts_.ready != nullptr) return CheckUse(use);
+  return Fail(
+      ErrorCode::kKeyTypeMismatch,
+      Cat("key ", handle().ToString(), " is a secret key; this operation needs a key pair"));
+}
+
 Result<std::unique_ptr<SignatureStream>> HeldKey::NewSigner(const SignMechanism& mechanism) const {
-  HSMCORE_CHECK(CheckUse(Use::kSign));
+  HSMCORE_CHECK(CheckPairUse(Use::kSign));
   return parts_.ready->NewSigner(parts_.ready, mechanism);
 }
 
 Result<std::unique_ptr<SignatureStream>> HeldKey::NewVerifier(
     const SignMechanism& mechanism) const {
-  HSMCORE_CHECK(CheckUse(Use::kVerify));
+  HSMCORE_CHECK(CheckPairUse(Use::kVerify));
   return parts_.ready->NewVerifier(parts_.ready, mechanism);
 }
 
 Result<std::size_t> HeldKey::Sign(const SignMechanism& mechanism, ByteView tbs,
                                   std::span<std::uint8_t> out) const {
-  HSMCORE_CHECK(CheckUse(Use::kSign));
+  HSMCORE_CHECK(CheckPairUse(Use::kSign));
   return parts_.ready->Sign(mechanism, tbs, out);
 }
 
 Result<bool> HeldKey::Verify(const SignMechanism& mechanism, ByteView tbs,
                              ByteView signature) const {
-  HSMCORE_CHECK(CheckUse(Use::kVerify));
+  HSMCORE_CHECK(CheckPairUse(Use::kVerify));
   return parts_.ready->Verify(mechanism, tbs, signature);
 }
 
 Result<std::size_t> HeldKey::VerifyRecover(const SignMechanism& mechanism, ByteView signature,
                                            std::span<std::uint8_t> out) const {
-  HSMCORE_CHECK(CheckUse(Use::kVerify));
+  HSMCORE_CHECK(CheckPairUse(Use::kVerify));
   return parts_.ready->VerifyRecover(mechanism, signature, out);
 }
 
 Result<std::size_t> HeldKey::Encrypt(const CipherMechanism& mechanism, ByteView plain,
                                      std::span<std::uint8_t> out) const {
-  HSMCORE_CHECK(CheckUse(Use::kEncrypt));
+  HSMCORE_CHECK(CheckPairUse(Use::kEncrypt));
   return parts_.ready->Encrypt(mechanism, plain, out);
 }
 
 Result<std::size_t> HeldKey::Decrypt(const CipherMechanism& mechanism, ByteView cipher,
                                      std::span<std::uint8_t> out) const {
-  HSMCORE_CHECK(CheckUse(Use::kDecrypt));
+  HSMCORE_CHECK(CheckPairUse(Use::kDecrypt));
   return parts_.ready->Decrypt(mechanism, cipher, out);
 }
 
 Result<SecretBytes> HeldKey::Agree(const AgreeMechanism& mechanism,
                                    const PublicMaterial& peer) const {
-  HSMCORE_CHECK(CheckUse(Use::kDerive));
+  HSMCORE_CHECK(CheckPairUse(Use::kDerive));
   return parts_.ready->Agree(mechanism, peer);
 }
 

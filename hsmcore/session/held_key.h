@@ -8,6 +8,7 @@
 
 #include "cluster/core.h"
 #include "crypto/asymmetric_key.h"
+#include "crypto/secret_key.h"
 #include "hsmcore/key.h"
 #include "policy/gate.h"
 
@@ -18,7 +19,9 @@ namespace hsmcore::session {
 class HeldKey final : public Key {
  public:
   struct Parts {
+    // One of the two.
     std::shared_ptr<const crypto::AsymmetricKey> ready;
+    std::shared_ptr<const crypto::SecretKey> secret;
     PublicMaterial public_part;
     Bytes spki;
     std::optional<KeyInfo> private_info;
@@ -39,8 +42,8 @@ class HeldKey final : public Key {
   const KeyInfo* private_info() const override;
   const KeyInfo* public_info() const override;
   const Bytes& spki() const override { return parts_.spki; }
-  std::size_t max_signature_size() const override { return parts_.ready->max_signature_size(); }
-  unsigned security_bits() const override { return parts_.ready->security_bits(); }
+  std::size_t max_signature_size() const override;
+  unsigned security_bits() const override;
 
   Result<std::unique_ptr<SignatureStream>> NewSigner(const SignMechanism&) const override;
   Result<std::unique_ptr<SignatureStream>> NewVerifier(const SignMechanism&) const override;
@@ -64,6 +67,8 @@ class HeldKey final : public Key {
 
  private:
   Status LookAgain() const;
+  // The gate for an operation of a key pair. kKeyTypeMismatch: it is a secret key.
+  Status CheckPairUse(Use use) const;
 
   const Parts parts_;
   // What the gate asks; changes when the store does.

@@ -27,8 +27,10 @@ KeyHandle NextSessionHandle() {
 Error NoSuchKey(const KeyQuery& query, bool want_private, bool logged_in) {
   std::string hint;
   if (want_private && !logged_in) hint = "; without a login only public keys are seen";
-  return {ErrorCode::kKeyNotFound, Cat("no ", want_private ? "private" : "public", " key matches ",
-                                       query.ToString(), hint, "; see 'hsmctl key list'")};
+  const char* kind = want_private ? "private" : "public";
+  if (query.klass == KeyClass::kSecretKey) kind = "secret";
+  return {ErrorCode::kKeyNotFound,
+          Cat("no ", kind, " key matches ", query.ToString(), hint, "; see 'hsmctl key list'")};
 }
 
 Error Ambiguous(const KeyQuery& query, const std::vector<KeyInfo>& found) {
@@ -44,6 +46,11 @@ Error Ambiguous(const KeyQuery& query, const std::vector<KeyInfo>& found) {
 
 Result<std::shared_ptr<const HeldKey>> MakeHeld(HeldKey::Parts parts,
                                                 const PrivateMaterial* material, bool check) {
+  if (const auto* facts = std::get_if<SecretFacts>(&parts.public_part)) {
+    HSMCORE_TRY(parts.secret,
+                crypto::SecretKey::From(facts->type, std::get<SecretValue>(*material).value));
+    return std::make_shared<const HeldKey>(std::move(parts));
+  }
   if (material != nullptr) {
     const KeyPairMaterial pair{parts.public_part, keys::CloneOf(*material)};
     HSMCORE_TRY(parts.ready, crypto::AsymmetricKey::FromPair(pair, check));
@@ -72,7 +79,7 @@ std::vector<KeyInfo> SessionImpl::Visible(const keys::KeyRecord& record) const {
   if (record.private_half) {
     const bool all = Allow(policy::Operation::kListAllKeys).has_value();
     if (all || (login_ && record.GrantFor(login_->path()) != nullptr)) {
-      halves.push_back(record.Info(KeyClass::kPrivateKey));
+      halves.push_back(record.Info(record.private_class()));
     }
   }
   if (record.public_half) halves.push_back(record.Info(KeyClass::kPublicKey));
@@ -170,7 +177,7 @@ Result<KeyPtr> SessionImpl::LoadHandle(KeyHandle handle, bool want_private) {
   if (want_private) {
     HSMCORE_TRY(const SecretBytes dek, keys::OpenGrant(*record, me.path, *me.identity));
     HSMCORE_TRY(material, keys::OpenPrivate(*record, dek));
-    parts.private_info = record->Info(KeyClass::kPrivateKey);
+    parts.private_info = record->Info(record->private_class());
   }
   if (record->public_half) parts.public_info = record->Info(KeyClass::kPublicKey);
   parts.public_part = record->public_part;
@@ -219,13 +226,26 @@ Result<KeyPtr> SessionImpl::Load(const KeyQuery& query, bool want_private) {
   return LoadLocked(query, want_private);
 }
 
+Result<KeyPtr> SessionImpl::LoadSecret(const KeyQuery& query) {
+  HSMCORE_CHECK(Allow(policy::Operation::kLoadPrivateKey));
+  KeyQuery wanted = query;
+  if (wanted.klass.value_or(KeyClass::kSecretKey) != KeyClass::kSecretKey) {
+    return Fail(
+        ErrorCode::kKeyTypeMismatch,
+        Cat("the operation needs a secret key; the query asks ", "for a ", NameOf(*wanted.klass)));
+  }
+  wanted.klass = KeyClass::kSecretKey;
+  const std::lock_guard lock(core_->mutex);
+  return LoadLocked(wanted, true);
+}
+
 // ---- Making -------------------------------------------------------------------------------------
 
 Result<KeyPtr> SessionImpl::MakeTokenKey(const KeyPairMaterial& material, const KeyTemplate& form) {
   keys::KeyRecord record;
   record.public_part = material.public_part;
   record.private_half = form.private_half;
-  record.public_half = form.public_half;
+  if (!record.is_secret()) record.public_half = form.public_half;
   const std::lock_guard lock(core_->mutex);
   HSMCORE_TRY(record, keys::Add(*core_, Me(), std::move(record), &material.private_part));
   return LoadHandle(record.handle, true);
@@ -237,18 +257,21 @@ Result<KeyPtr> SessionImpl::MakeSessionKey(const KeyPairMaterial& material,
   parts.public_part = material.public_part;
   parts.material = keys::CloneOf(material.private_part);
   const KeyHandle handle = NextSessionHandle();
+  const bool pair = !std::holds_alternative<SecretFacts>(material.public_part);
   parts.private_info = {.handle = handle,
-                        .klass = KeyClass::kPrivateKey,
+                        .klass = pair ? KeyClass::kPrivateKey : KeyClass::kSecretKey,
                         .attributes = form.private_half,
                         .public_part = material.public_part,
                         .owner = user_,
                         .shared_users = {},
                         .created = 0,
-                        .pair = true};
-  parts.public_info = parts.private_info;
-  parts.public_info->handle = handle.PublicHalf();
-  parts.public_info->klass = KeyClass::kPublicKey;
-  parts.public_info->attributes = form.public_half;
+                        .pair = pair};
+  if (pair) {
+    parts.public_info = parts.private_info;
+    parts.public_info->handle = handle.PublicHalf();
+    parts.public_info->klass = KeyClass::kPublicKey;
+    parts.public_info->attributes = form.public_half;
+  }
   HSMCORE_TRY(std::shared_ptr<const HeldKey> held,
               MakeHeld(std::move(parts), &material.private_part, false));
   const std::lock_guard lock(core_->mutex);
@@ -273,6 +296,11 @@ Result<KeyPtr> SessionImpl::Make(const KeyPairMaterial& material, KeyTemplate fo
 Result<KeyPtr> SessionImpl::Generate(const KeySpec& spec, const KeyTemplate& form) {
   const bool token = form.private_half.flags.Has(Attribute::kToken);
   HSMCORE_CHECK(Allow(token ? policy::Operation::kManageKeys : policy::Operation::kMakeSessionKey));
+  if (IsSecret(spec.type)) {
+    HSMCORE_TRY(SecretBytes value, crypto::GenerateSecret(spec.type, spec.secret_bytes));
+    HSMCORE_TRY(SecretFacts facts, crypto::FactsOf(spec.type, value));
+    return Make({std::move(facts), SecretValue{std::move(value)}}, form, true);
+  }
   HSMCORE_TRY(const KeyPairMaterial material, crypto::GeneratePair(spec));
   return Make(material, form, true);
 }
@@ -282,6 +310,14 @@ Result<KeyPtr> SessionImpl::ImportPair(const KeyPairMaterial& material, const Ke
   HSMCORE_CHECK(Allow(token ? policy::Operation::kManageKeys : policy::Operation::kMakeSessionKey));
   HSMCORE_CHECK(crypto::AsymmetricKey::FromPair(material, true));
   return Make(material, form, false);
+}
+
+Result<KeyPtr> SessionImpl::ImportSecret(KeyType type, const SecretBytes& value,
+                                         const ObjectAttributes& form) {
+  const bool token = form.flags.Has(Attribute::kToken);
+  HSMCORE_CHECK(Allow(token ? policy::Operation::kManageKeys : policy::Operation::kMakeSessionKey));
+  HSMCORE_TRY(SecretFacts facts, crypto::FactsOf(type, value));
+  return Make({std::move(facts), SecretValue{value.Clone()}}, {form, {}}, false);
 }
 
 Result<KeyInfo> SessionImpl::ImportPublic(const PublicMaterial& material,
@@ -322,7 +358,7 @@ Status SessionImpl::Delete(KeyHandle handle, bool whole_pair) {
                       NoSuchKey(KeyQuery::ByHandle(handle), !handle.IsPublicHalf(), true));
                 }
                 if (private_too && key.private_half) {
-                  HSMCORE_CHECK(policy::AllowDelete(key.Info(KeyClass::kPrivateKey)));
+                  HSMCORE_CHECK(policy::AllowDelete(key.Info(key.private_class())));
                   key.private_half.reset();
                 }
                 if (public_too && key.public_half) {
@@ -345,7 +381,8 @@ Result<KeyInfo> SessionImpl::KeepSessionKey(KeyHandle handle, std::string_view n
     key = SessionKey(handle);
   }
   if (!key) return std::unexpected(NoSuchKey(KeyQuery::ByHandle(handle), true, true));
-  KeyTemplate form{key->private_info()->attributes, key->public_info()->attributes};
+  KeyTemplate form{key->private_info()->attributes, {}};
+  if (key->public_info() != nullptr) form.public_half = key->public_info()->attributes;
   if (name != RowOf(Attribute::kToken).name) {
     return Fail(ErrorCode::kAttributeReadOnly,
                 "of a session key only 'token' can be changed, which makes it persistent");
@@ -365,7 +402,6 @@ Result<KeyInfo> SessionImpl::SetAttribute(KeyHandle handle, std::string_view nam
     return Fail(ErrorCode::kNotSupported, "no key can be marked 'trusted' in this version");
   }
   HSMCORE_CHECK(Allow(policy::Operation::kManageKeys));
-  const KeyClass klass = handle.IsPublicHalf() ? KeyClass::kPublicKey : KeyClass::kPrivateKey;
   const std::lock_guard lock(core_->mutex);
   HSMCORE_TRY(const keys::KeyRecord record,
               keys::Rewrite(*core_, Me(), handle, [&](keys::KeyRecord& key) -> Status {
@@ -376,7 +412,7 @@ Result<KeyInfo> SessionImpl::SetAttribute(KeyHandle handle, std::string_view nam
                 }
                 return keys::Change(*half, login_->role, name, value);
               }));
-  return record.Info(klass);
+  return record.Info(handle.IsPublicHalf() ? KeyClass::kPublicKey : record.private_class());
 }
 
 Result<std::string> SessionImpl::ReferenceUri(const Key& key) {

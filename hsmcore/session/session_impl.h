@@ -36,8 +36,11 @@ class SessionImpl final : public Session {
 
   Result<std::vector<KeyInfo>> Find(const KeyQuery& query) override;
   Result<KeyPtr> Load(const KeyQuery& query, bool want_private) override;
+  Result<KeyPtr> LoadSecret(const KeyQuery& query) override;
   Result<KeyPtr> Generate(const KeySpec& spec, const KeyTemplate& form) override;
   Result<KeyPtr> ImportPair(const KeyPairMaterial& material, const KeyTemplate& form) override;
+  Result<KeyPtr> ImportSecret(KeyType type, const SecretBytes& value,
+                              const ObjectAttributes& form) override;
   Result<KeyInfo> ImportPublic(const PublicMaterial& material,
                                const ObjectAttributes& form) override;
   Status Delete(KeyHandle handle, bool whole_pair) override;

@@ -16,7 +16,7 @@
 
 namespace hsmcore {
 
-// What may be told about one key object (one half of a pair).
+// What may be told about one key object (one half of a pair, or a secret key).
 struct KeyInfo {
   KeyHandle handle;
   KeyClass klass = KeyClass::kPrivateKey;
@@ -66,19 +66,21 @@ class Key {
   // agreement. kKeyImport: not a valid key.
   static Result<std::shared_ptr<const Key>> FromPublic(PublicMaterial material);
 
-  virtual bool has_private() const = 0;
+  virtual bool has_private() const = 0;  // true for a secret key
+  bool is_secret() const { return std::holds_alternative<SecretFacts>(public_part()); }
   virtual bool is_token() const = 0;  // persistent, or a session key
   virtual bool is_held() const = 0;   // false: made by FromPublic
   virtual const PublicMaterial& public_part() const = 0;
   KeyType type() const { return TypeOf(public_part()); }
 
   // The half that is there; both for a pair.
-  virtual const KeyInfo* private_info() const = 0;  // nullptr: no private half
+  virtual const KeyInfo* private_info() const = 0;  // nullptr: no private half; a secret key's own
   virtual const KeyInfo* public_info() const = 0;   // nullptr: no public object (public_part() is)
 
-  virtual const Bytes& spki() const = 0;  // DER SubjectPublicKeyInfo, named curves
-  virtual std::size_t max_signature_size() const = 0;
-  virtual unsigned security_bits() const = 0;  // SP 800-57 part 1 table 2
+  // DER SubjectPublicKeyInfo, named curves; empty for a secret key
+  virtual const Bytes& spki() const = 0;
+  virtual std::size_t max_signature_size() const = 0;  // 0 for a secret key
+  virtual unsigned security_bits() const = 0;          // SP 800-57 part 1 table 2
 
   // kNone digest is an error here except for EdDSA (which then buffers the message).
   virtual Result<std::unique_ptr<SignatureStream>> NewSigner(const SignMechanism&) const = 0;
@@ -100,8 +102,9 @@ class Key {
 
   virtual Result<SecretBytes> Agree(const AgreeMechanism&, const PublicMaterial& peer) const = 0;
 
-  // Would the gate allow it? For EVP's *_init calls, so that the error comes early.
-  enum class Use : std::uint8_t { kSign, kVerify, kEncrypt, kDecrypt, kDerive };
+  // Would the gate allow it? For EVP's *_init calls, so that the error comes early. A secret key
+  // is asked for each of them; of a pair, the half that does it.
+  enum class Use : std::uint8_t { kSign, kVerify, kEncrypt, kDecrypt, kDerive, kWrap, kUnwrap };
   virtual Status CheckUse(Use use) const = 0;
 };
 

@@ -31,6 +31,10 @@ Result<PublicMaterial> DecodeSpki(ByteView der);
 
 // PKCS#8 (RFC 5208, RFC 5958) of a private key, unencrypted, as DER or PEM. kKeyImport.
 Result<KeyPairMaterial> DecodePkcs8(const SecretBytes& der_or_pem);
+// A raw private key with the public half that belongs to it. kKeyImport: lengths that do not fit
+// the type, or `claimed` (empty: none) is another public key. kNotSupported: the OpenSSL that runs
+// does not have the algorithm.
+Result<KeyPairMaterial> CompleteRawPair(KeyType type, RawPrivate material, ByteView claimed);
 // Public key, as PEM or DER SubjectPublicKeyInfo. kKeyImport.
 Result<PublicMaterial> DecodePublicKeyFile(ByteView der_or_pem);
 // PEM ("PUBLIC KEY") of a DER SubjectPublicKeyInfo.

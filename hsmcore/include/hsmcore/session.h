@@ -35,9 +35,12 @@ struct KeyQuery {
 
 // How a new key looks. A pair has both halves; without a label and without an id in the private
 // half (public half for an imported public key) it still may be persistent: token decides.
+// A secret key has its attributes as private_half; Secret() gives the defaults.
 struct KeyTemplate {
   ObjectAttributes private_half = DefaultAttributes(KeyClass::kPrivateKey);
   ObjectAttributes public_half = DefaultAttributes(KeyClass::kPublicKey);
+
+  static KeyTemplate Secret() { return {DefaultAttributes(KeyClass::kSecretKey), {}}; }
 };
 
 struct UserInfo {
@@ -73,15 +76,21 @@ class Session {
   // `want_private` false gives a key with its public half only, and needs no login.
   // Errors: kKeyNotFound, kKeyAmbiguous (the detail lists the handles), kKeyDamaged.
   virtual Result<KeyPtr> Load(const KeyQuery& query, bool want_private) = 0;
+  // The one secret key that matches; as Load otherwise.
+  virtual Result<KeyPtr> LoadSecret(const KeyQuery& query) = 0;
 
-  // Generates a pair. token in the template's private half: persistent, acknowledged when it is
-  // durable, and needs a crypto user; otherwise it lives in this process. Errors: kKeySize,
-  // kAttributeValue, kQuotaExceeded.
+  // Generates a pair or, by the type, a secret key. token in the template's private half:
+  // persistent, acknowledged when it is durable, and needs a crypto user; otherwise it lives in
+  // this process. Errors: kKeySize, kAttributeValue, kQuotaExceeded.
   virtual Result<KeyPtr> Generate(const KeySpec& spec, const KeyTemplate& form) = 0;
 
   // Takes in a key from outside: local and never-extractable are false. kKeyImport when the halves
   // disagree or the key is not valid.
   virtual Result<KeyPtr> ImportPair(const KeyPairMaterial& material, const KeyTemplate& form) = 0;
+  // A secret key. kKeySize: its length does not fit the type; kKeyImport: a 3DES key whose parts
+  // are equal.
+  virtual Result<KeyPtr> ImportSecret(KeyType type, const SecretBytes& value,
+                                      const ObjectAttributes& form) = 0;
   virtual Result<KeyInfo> ImportPublic(const PublicMaterial& material,
                                        const ObjectAttributes& form) = 0;
 

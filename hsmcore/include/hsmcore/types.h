@@ -35,12 +35,67 @@ struct KeyHandle {
   friend auto operator<=>(KeyHandle, KeyHandle) = default;
 };
 
-enum class KeyType : std::uint8_t { kRsa, kRsaPss, kEc, kEd25519 };
+enum class KeyType : std::uint8_t {
+  kRsa,
+  kRsaPss,
+  kEc,
+  // Pairs of byte strings (RawPublic, RawPrivate):
+  kEd25519,
+  kEd448,
+  kX25519,
+  kX448,
+  kMlDsa44,
+  kMlDsa65,
+  kMlDsa87,
+  kMlKem512,
+  kMlKem768,
+  kMlKem1024,
+  kSlhDsaSha2_128s,
+  kSlhDsaSha2_128f,
+  kSlhDsaSha2_192s,
+  kSlhDsaSha2_192f,
+  kSlhDsaSha2_256s,
+  kSlhDsaSha2_256f,
+  kSlhDsaShake_128s,
+  kSlhDsaShake_128f,
+  kSlhDsaShake_192s,
+  kSlhDsaShake_192f,
+  kSlhDsaShake_256s,
+  kSlhDsaShake_256f,
+  // Secret keys:
+  kAes,
+  kAesXts,  // two keys in one (IEEE 1619, PKCS#11 CKK_AES_XTS)
+  kGenericSecret,
+  kDes3,
+  kChaCha20,
+};
 enum class KeyClass : std::uint8_t { kPrivateKey, kPublicKey, kSecretKey };
 
-const char* NameOf(KeyType type);    // "rsa", "rsa-pss", "ec", "ed25519"
-const char* NameOf(KeyClass klass);  // "private-key", ...
-std::optional<KeyType> KeyTypeByName(std::string_view name);
+// What the material of a key type looks like, and so what handles it.
+enum class KeyForm : std::uint8_t { kRsa, kEc, kRaw, kSecret };
+// What the keys of a type are for; kSeveral: their attributes say (RSA, EC, secret keys).
+enum class KeyPurpose : std::uint8_t { kSeveral, kSign, kAgree, kEncapsulate };
+
+// One row for each key type. Whether the OpenSSL that runs has an algorithm shows when it is used.
+struct KeyTypeRow {
+  KeyType type;
+  const char* name;     // "rsa", "ed25519", "ml-dsa-65", "aes", as hsmctl prints it
+  const char* openssl;  // OpenSSL's main name of the algorithm: "ED25519"; "AES" for secret keys
+  const char* oid;      // dotted, of the SubjectPublicKeyInfo; "" for secret keys
+  KeyForm form;
+  KeyPurpose purpose;
+  // kRaw only, in bytes:
+  std::size_t public_bytes;
+  std::size_t private_bytes;
+  std::size_t seed_bytes;  // FIPS 203, 204: what the key is made from; 0: there is none
+};
+std::span<const KeyTypeRow> AllKeyTypes();
+const KeyTypeRow& RowOf(KeyType type);
+inline bool IsSecret(KeyType type) { return RowOf(type).form == KeyForm::kSecret; }
+
+const char* NameOf(KeyType type);                             // the row's name
+const char* NameOf(KeyClass klass);                           // "private-key", ...
+std::optional<KeyType> KeyTypeByName(std::string_view name);  // hsmctl's name or OpenSSL's
 std::optional<KeyClass> KeyClassByName(std::string_view name);
 
 enum class Curve : std::uint8_t { kP224, kP256, kP384, kP521, kSecp256k1 };
@@ -109,13 +164,23 @@ struct EcPublic {
   Bytes point;  // SEC 1 uncompressed form
   friend bool operator==(const EcPublic&, const EcPublic&) = default;
 };
-struct Ed25519Public {
-  Bytes key;  // 32 bytes, RFC 8032
-  friend bool operator==(const Ed25519Public&, const Ed25519Public&) = default;
+// RFC 8032, RFC 7748, FIPS 203, 204, 205: as many bytes as the key type's row says.
+struct RawPublic {
+  KeyType type = KeyType::kEd25519;
+  Bytes key;
+  friend bool operator==(const RawPublic&, const RawPublic&) = default;
 };
-using PublicMaterial = std::variant<RsaPublic, EcPublic, Ed25519Public>;
+// What may be told about a secret key, in the place of a pair's public half.
+struct SecretFacts {
+  KeyType type = KeyType::kAes;
+  std::size_t length = 0;  // bytes
+  Bytes check_value;  // 3 bytes of an encrypted block of zeros; empty: not a block cipher's key
+  friend bool operator==(const SecretFacts&, const SecretFacts&) = default;
+};
+using PublicMaterial = std::variant<RsaPublic, EcPublic, RawPublic, SecretFacts>;
 KeyType TypeOf(const PublicMaterial& material);
-unsigned BitsOf(const PublicMaterial& material);  // modulus bits, curve bits, 256
+// Modulus bits, curve bits, and the bits of a raw public key or a secret key.
+unsigned BitsOf(const PublicMaterial& material);
 
 // RFC 8017 appendix A.1.2. All eight values of a two-prime key are needed: p, q, dp, dq, qinv too.
 struct RsaPrivate {
@@ -124,10 +189,15 @@ struct RsaPrivate {
 struct EcPrivate {
   SecretBytes scalar;  // field_bytes long, leading zeros kept
 };
-struct Ed25519Private {
-  SecretBytes seed;  // 32 bytes
+// The key, or the seed that it is made from where the type has one, or both.
+struct RawPrivate {
+  SecretBytes key;   // Ed25519 and Ed448: RFC 8032's private key
+  SecretBytes seed;  // ML-KEM: d and z; ML-DSA: xi
 };
-using PrivateMaterial = std::variant<RsaPrivate, EcPrivate, Ed25519Private>;
+struct SecretValue {
+  SecretBytes value;
+};
+using PrivateMaterial = std::variant<RsaPrivate, EcPrivate, RawPrivate, SecretValue>;
 
 struct KeyPairMaterial {
   PublicMaterial public_part;
@@ -141,6 +211,7 @@ struct KeySpec {
   std::uint64_t public_exponent = 65537;  // RSA: odd, >= 65537
   std::optional<PssRestrictions> pss;     // RSA-PSS
   Curve curve = Curve::kP256;             // EC
+  std::size_t secret_bytes = 0;           // secret keys; 0: the longest of the type
 };
 
 }  // namespace hsmcore

@@ -58,7 +58,7 @@ TEST(MaterialTest, KnowsItsTypeAndSize) {
   rsa.pss_only = true;
   EXPECT_EQ(TypeOf(rsa), KeyType::kRsaPss);
   EXPECT_EQ(BitsOf(EcPublic{Curve::kP521, {}}), 521U);
-  EXPECT_EQ(TypeOf(Ed25519Public{}), KeyType::kEd25519);
+  EXPECT_EQ(TypeOf(RawPublic{}), KeyType::kEd25519);
   EXPECT_EQ(BitsOf(RsaPublic()), 0U);
 }
 

@@ -27,7 +27,7 @@ PrivateMaterial CloneOf(const PrivateMaterial& material) {
                       rsa->dp.Clone(), rsa->dq.Clone(), rsa->qinv.Clone()};
   }
   if (const auto* ec = std::get_if<EcPrivate>(&material)) return EcPrivate{ec->scalar.Clone()};
-  return Ed25519Private{std::get<Ed25519Private>(material).seed.Clone()};
+  return RawPrivate{std::get<RawPrivate>(material).key.Clone(), {}};
 }
 
 KeyPairMaterial CloneOf(const KeyPairMaterial& pair) {
@@ -143,7 +143,7 @@ TEST(AsymmetricKeyTest, RefusesPublicKeysThatAreNone) {
   EXPECT_EQ(code(ec), ErrorCode::kKeyImport);
   EXPECT_EQ(code(EcPublic{Curve::kP384, {}}), ErrorCode::kKeyImport);
   EXPECT_EQ(code(EcPublic{Curve::kP384, Bytes(97, 4)}), ErrorCode::kKeyImport);
-  EXPECT_EQ(code(Ed25519Public{Bytes(31)}), ErrorCode::kKeyImport);
+  EXPECT_EQ(code(RawPublic{KeyType::kEd25519, Bytes(31)}), ErrorCode::kKeyImport);
   EXPECT_EQ(ERR_peek_error(), 0UL);
 }
 

@@ -60,8 +60,8 @@ void ExpectSame(const KeyPairMaterial& a, const KeyPairMaterial& b) {
   } else if (const auto* ec = std::get_if<EcPrivate>(&a.private_part)) {
     EXPECT_EQ(Open(ec->scalar), Open(std::get<EcPrivate>(b.private_part).scalar));
   } else {
-    EXPECT_EQ(Open(std::get<Ed25519Private>(a.private_part).seed),
-              Open(std::get<Ed25519Private>(b.private_part).seed));
+    EXPECT_EQ(Open(std::get<RawPrivate>(a.private_part).key),
+              Open(std::get<RawPrivate>(b.private_part).key));
   }
 }
 

@@ -23,7 +23,7 @@ TEST(MaterialTest, PublicPartsRoundTrip) {
       RsaPublic{Bytes(256, 9), {3}, true, {}},
       RsaPublic{Bytes(256, 9), {3}, true, PssRestrictions{Digest::kSha256, Digest::kSha384, 48}},
       EcPublic{Curve::kSecp256k1, Bytes(65, 4)},
-      Ed25519Public{Bytes(32, 7)},
+      RawPublic{KeyType::kEd25519, Bytes(32, 7)},
   };
   for (const PublicMaterial& sample : samples) {
     const auto decoded = DecodePublic(EncodePublic(sample), "test");
@@ -41,9 +41,9 @@ TEST(MaterialTest, PrivatePartsRoundTrip) {
   const auto ec = DecodePrivate(EncodePrivate(EcPrivate{Secret(8, 66)}));
   ASSERT_TRUE(ec.has_value());
   EXPECT_EQ(std::get<EcPrivate>(*ec).scalar.size(), 66U);
-  const auto ed = DecodePrivate(EncodePrivate(Ed25519Private{Secret(8, 32)}));
+  const auto ed = DecodePrivate(EncodePrivate(RawPrivate{Secret(8, 32), {}}));
   ASSERT_TRUE(ed.has_value());
-  EXPECT_EQ(std::get<Ed25519Private>(*ed).seed.size(), 32U);
+  EXPECT_EQ(std::get<RawPrivate>(*ed).key.size(), 32U);
 }
 
 TEST(MaterialTest, DamagedPrivatePartsAreRefused) {

@@ -22,7 +22,7 @@ class RecordTest : public testing::Test {
     record_.handle = {0x40000};
     record_.created = 1700000000;
     record_.owner = kOwner;
-    record_.public_part = Ed25519Public{Bytes(32, 7)};
+    record_.public_part = RawPublic{KeyType::kEd25519, Bytes(32, 7)};
     record_.private_half = DefaultAttributes(KeyClass::kPrivateKey);
     record_.private_half->label = "tls/2026";
     record_.private_half->id = {1, 2};
@@ -30,7 +30,7 @@ class RecordTest : public testing::Test {
     record_.public_half->label = "tls/2026";
     record_.grants.push_back(
         {std::string(kOwner), *vault::SealTo(owner_.public_identity().box_key, dek_)});
-    EXPECT_TRUE(SealPrivate(record_, dek_, Ed25519Private{SecretBytes::CopyOf(Bytes(32, 0x5a))}));
+    EXPECT_TRUE(SealPrivate(record_, dek_, RawPrivate{SecretBytes::CopyOf(Bytes(32, 0x5a)), {}}));
   }
 
   const vault::Identity owner_;
@@ -50,7 +50,7 @@ TEST_F(RecordTest, RoundTrip) {
   ASSERT_TRUE(dek.has_value());
   const auto material = OpenPrivate(read, *dek);
   ASSERT_TRUE(material.has_value());
-  EXPECT_EQ(std::get<Ed25519Private>(*material).seed.Read(kTest)[0], 0x5a);
+  EXPECT_EQ(std::get<RawPrivate>(*material).key.Read(kTest)[0], 0x5a);
 }
 
 TEST_F(RecordTest, InfoTellsTheHalves) {
@@ -72,7 +72,7 @@ TEST_F(RecordTest, AnEditedBodyDoesNotOpen) {
       [](KeyRecord& r) { r.owner = "user/crypto-user/mallory"; },
       [](KeyRecord& r) { r.version = 7; },
       [](KeyRecord& r) { r.created = 0; },
-      [](KeyRecord& r) { std::get<Ed25519Public>(r.public_part).key[0] ^= 1; },
+      [](KeyRecord& r) { std::get<RawPublic>(r.public_part).key[0] ^= 1; },
       [](KeyRecord& r) { r.public_half.reset(); },
       [](KeyRecord& r) { r.sealed[30] ^= 1; },
   };

@@ -190,8 +190,8 @@ TEST(AccessControlTest, NoSecretByteIsInTheHome) {
   const std::string_view pub =
       "\x3d\x40\x17\xc3\xe8\x43\x89\x5a\x92\xb7\x0a\xa7\x4d\x1b\x7e\xbc"
       "\x9c\x98\x2c\xcf\x2e\xc4\x96\x8c\xc0\xcd\x55\xf1\x2a\xf4\x66\x0c";
-  const KeyPairMaterial material{Ed25519Public{Bytes(pub.begin(), pub.end())},
-                                 Ed25519Private{SecretBytes::CopyOf(seed)}};
+  const KeyPairMaterial material{RawPublic{KeyType::kEd25519, Bytes(pub.begin(), pub.end())},
+                                 RawPrivate{SecretBytes::CopyOf(seed), {}}};
   const auto key = cluster.User()->ImportPair(material, Labelled("seed"));
   ASSERT_TRUE(key.has_value()) << key.error().Message();
   ASSERT_TRUE(

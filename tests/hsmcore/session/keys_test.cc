@@ -259,7 +259,7 @@ TEST(KeysTest, PublicKeysNeedNoLogin) {
 TEST(KeysTest, ImportedKeysAreNotLocal) {
   TestCluster cluster;
   const auto session = cluster.User();
-  KeyPairMaterial material{Ed25519Public{}, Ed25519Private{SecretBytes(32)}};
+  KeyPairMaterial material{RawPublic{}, RawPrivate{SecretBytes(32), {}}};
   // RFC 8032 section 7.1, test 2.
   const std::string_view seed =
       "\x4c\xcd\x08\x9b\x28\xff\x96\xda\x9d\xb6\xc3\x46\xec\x11\x4e\x0f"
@@ -267,8 +267,8 @@ TEST(KeysTest, ImportedKeysAreNotLocal) {
   const std::string_view pub =
       "\x3d\x40\x17\xc3\xe8\x43\x89\x5a\x92\xb7\x0a\xa7\x4d\x1b\x7e\xbc"
       "\x9c\x98\x2c\xcf\x2e\xc4\x96\x8c\xc0\xcd\x55\xf1\x2a\xf4\x66\x0c";
-  std::get<Ed25519Private>(material.private_part).seed = SecretBytes::CopyOf(seed);
-  std::get<Ed25519Public>(material.public_part).key.assign(pub.begin(), pub.end());
+  std::get<RawPrivate>(material.private_part).key = SecretBytes::CopyOf(seed);
+  std::get<RawPublic>(material.public_part).key.assign(pub.begin(), pub.end());
   const auto key = session->ImportPair(material, Labelled("in"));
   ASSERT_TRUE(key.has_value()) << key.error().Message();
   const AttributeFlags flags = (*key)->private_info()->attributes.flags;
@@ -276,7 +276,7 @@ TEST(KeysTest, ImportedKeysAreNotLocal) {
   EXPECT_FALSE(flags.Has(Attribute::kNeverExtractable));
   EXPECT_EQ(UseCode(**key), "ok");
 
-  std::get<Ed25519Public>(material.public_part).key[5] ^= 1;
+  std::get<RawPublic>(material.public_part).key[5] ^= 1;
   EXPECT_EQ(CodeOf(session->ImportPair(material, Labelled("bad"))), Text(ErrorCode::kKeyImport));
 }
 
