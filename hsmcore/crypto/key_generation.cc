@@ -45,14 +45,20 @@ Result<PkeyPtr> GenerateKey(const Library& library, KeyType type, OSSL_PARAM* pa
   return PkeyPtr(key);
 }
 
-Result<PkeyPtr> GenerateKey(const Library& library, const KeySpec& spec) {
-  if (spec.type == KeyType::kEc) {
-    std::string group = RowOf(spec.curve).name;
-    std::array params = {
-        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group.data(), 0),
-        OSSL_PARAM_construct_end()};
-    return GenerateKey(library, spec.type, params.data());
+Result<PkeyPtr> GenerateEcKey(const Library& library, Curve curve) {
+  HSMCORE_TRY(EVP_PKEY * parameters, library.Parameters(curve));
+  const LibraryScope scope(library);
+  const PkeyCtxPtr context(EVP_PKEY_CTX_new_from_pkey(library.context(), parameters, nullptr));
+  EVP_PKEY* key = nullptr;
+  if (context == nullptr || EVP_PKEY_keygen_init(context.get()) != 1 ||
+      EVP_PKEY_generate(context.get(), &key) != 1) {
+    return scope.Fail(ErrorCode::kCryptoFailure, Cat("generating a key of ", RowOf(curve).name));
   }
+  return PkeyPtr(key);
+}
+
+Result<PkeyPtr> GenerateKey(const Library& library, const KeySpec& spec) {
+  if (spec.type == KeyType::kEc) return GenerateEcKey(library, spec.curve);
   if (RowOf(spec.type).form == KeyForm::kRaw) {
     std::array params = {OSSL_PARAM_construct_end()};
     return GenerateKey(library, spec.type, params.data());

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "crypto/library.h"
 
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
+#include <openssl/params.h>
 
 #include <cstddef>
 #include <mutex>
@@ -71,6 +73,7 @@ void Library::Release(const Library* library) {
 Library::~Library() {
   const ErrorMark errors;
   for (const std::atomic<EVP_MD*>& digest : digests_) EVP_MD_free(digest.load());
+  for (const std::atomic<EVP_PKEY*>& key : parameters_) EVP_PKEY_free(key.load());
   OSSL_PROVIDER_unload(provider_);
   OSSL_LIB_CTX_free(context_);
 }
@@ -108,6 +111,27 @@ Result<const EVP_MD*> Library::Fetch(Digest digest) const {
   EVP_MD* winner = nullptr;
   if (slot.compare_exchange_strong(winner, fetched, std::memory_order_acq_rel)) return fetched;
   EVP_MD_free(fetched);
+  return winner;
+}
+
+Result<EVP_PKEY*> Library::Parameters(Curve curve) const {
+  std::atomic<EVP_PKEY*>& slot = parameters_.at(static_cast<std::size_t>(curve));
+  if (EVP_PKEY* ready = slot.load(std::memory_order_acquire)) return ready;
+  const LibraryScope scope(*this);
+  std::string group = RowOf(curve).name;
+  const std::array params = {
+      OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group.data(), 0),
+      OSSL_PARAM_construct_end()};
+  const PkeyCtxPtr context(EVP_PKEY_CTX_new_from_name(context_, "EC", nullptr));
+  EVP_PKEY* made = nullptr;
+  if (context == nullptr || EVP_PKEY_paramgen_init(context.get()) != 1 ||
+      EVP_PKEY_CTX_set_params(context.get(), params.data()) != 1 ||
+      EVP_PKEY_paramgen(context.get(), &made) != 1) {
+    return scope.Fail(ErrorCode::kKeySize, group);
+  }
+  EVP_PKEY* winner = nullptr;
+  if (slot.compare_exchange_strong(winner, made, std::memory_order_acq_rel)) return made;
+  EVP_PKEY_free(made);
   return winner;
 }
 

@@ -40,6 +40,11 @@ class Library {
   // Valid as long as this object. kDigest: this OpenSSL does not have it.
   Result<const EVP_MD*> Fetch(Digest digest) const;
 
+  // A key that has the curve's parameters and nothing else, valid as long as this object. A key
+  // made from it takes a copy of the group, which costs far less than building one. kKeySize: this
+  // OpenSSL does not have the curve.
+  Result<EVP_PKEY*> Parameters(Curve curve) const;
+
   // Called by every thread before it uses the context: OpenSSL hangs random generators on each
   // such thread and looks for them in the context when the thread ends.
   void NoteThread() const;
@@ -62,6 +67,8 @@ class Library {
   OSSL_PROVIDER* provider_;
   mutable std::array<std::atomic<EVP_MD*>, static_cast<std::size_t>(Digest::kSha3_512) + 1>
       digests_{};
+  mutable std::array<std::atomic<EVP_PKEY*>, static_cast<std::size_t>(Curve::kSecp256k1) + 1>
+      parameters_{};
   mutable std::atomic<pthread_t> first_thread_;
   mutable std::atomic<bool> several_threads_{false};
   mutable bool has_twin_ = false;  // guarded by the registry
