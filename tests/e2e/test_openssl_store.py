@@ -68,6 +68,16 @@ def test_listing_without_login_shows_public_keys(keyed):
     assert shown.count(": Public key") == len(KINDS) and "Pkey" not in shown
 
 
+def test_a_file_of_that_name_wins(keyed):
+    """OpenSSL's rule, which the documentation warns of."""
+    keyed.plain("genpkey", "-algorithm", "ED25519", "-out", "hsm:p256")
+    taken = keyed.openssl("pkey", "-in", "hsm:p256", "-pubout").out
+    assert taken == keyed.plain("pkey", "-in", "hsm:p256", "-pubout").out
+    # It is the name that counts.
+    assert keyed.openssl("pkey", "-in", "hsm:object=p256", "-pubout").out == \
+        keyed.public("p256").read_bytes()
+
+
 def test_public_key_of_a_pair(keyed):
     """What a program gets that asks for a public key only."""
     out = keyed.openssl("pkey", "-pubin", "-in", "hsm:p256", pin=None).out
