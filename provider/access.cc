@@ -22,11 +22,22 @@ using hsmcore::SecretBytes;
 
 constexpr std::size_t kMaxPassphrase = 1024;
 
+std::string UserText(const std::string& user) {
+  return user.empty() ? "a crypto user" : "user '" + user + "'";
+}
+
 std::unexpected<Error> NoPassword(const std::string& user) {
   return Fail(ErrorCode::kLoginRequired,
-              "no password for " + (user.empty() ? "a crypto user" : "user '" + user + "'") +
+              "no password for " + UserText(user) +
                   ": give pin-source=file:/path in the key's URI, HSM_PIN=user:password in the "
                   "environment, pin-source in the provider's section of openssl.cnf, or -passin");
+}
+
+std::unexpected<Error> NobodyToAsk(const std::string& user) {
+  return Fail(ErrorCode::kLoginRequired,
+              "no password for " + UserText(user) +
+                  ", and OpenSSL asks for none where a key is made: give HSM_PIN=user:password in "
+                  "the environment, or pin-source in the provider's section of openssl.cnf");
 }
 
 Credential Copy(const Credential& credential) {
@@ -44,7 +55,7 @@ bool IsForOther(const Credential& credential, const KeyUri& uri) {
 
 // Asks libcrypto once. Empty: nobody answered.
 Result<SecretBytes> Ask(const Prompt& prompt, const std::string& user) {
-  if (prompt.callback == nullptr) return NoPassword(user);
+  if (prompt.callback == nullptr) return NobodyToAsk(user);
   std::string info = user.empty() ? "HSM user (user:password)" : "HSM user " + user;
   const std::array<OSSL_PARAM, 2> params = {
       OSSL_PARAM_construct_utf8_string(OSSL_PASSPHRASE_PARAM_INFO, info.data(), 0),

@@ -50,7 +50,8 @@ class Access {
   explicit Access(const Core& core) : core_(core) {}
 
   // Logs in as the crypto user that `uri` and the settings name. kLoginRequired: the detail lists
-  // how to give a password. Otherwise the errors of Cluster::Open and Cluster::Login.
+  // how to give a password; a prompt without callback is that of a program that makes a key, where
+  // there is no URI and nobody is asked. Otherwise the errors of Cluster::Open and Cluster::Login.
   Result<SessionPtr> Login(const hsmcore::KeyUri& uri, const Prompt& prompt) const;
 
   // As Login, but where that would have to ask, gives a session without login.

@@ -59,14 +59,19 @@ bool BeginsReference(std::string_view line) {
 }
 
 // Reads one PEM block and no byte beyond it. Empty: the block is none of ours, or there is none.
-std::string ReadReferenceBlock(const Core& core, OSSL_CORE_BIO* bio) {
+Result<std::string> ReadReferenceBlock(const Core& core, OSSL_CORE_BIO* bio) {
   std::string block;
   bool inside = false;
   bool ours = false;
   bool at_start = true;  // of a line: the end of an overlong one is no boundary
   for (;;) {
     const std::string line = core.ReadLine(bio, kMaxLine);
-    if (line.empty()) return {};
+    if (line.empty() && ours) {
+      return Fail(ErrorCode::kReference,
+                  "the file ends before the END line of the reference: write it anew with hsmctl "
+                  "key generate-file");
+    }
+    if (line.empty()) return std::string();
     if (at_start && !inside && line.starts_with("-----BEGIN ")) {
       inside = true;
       ours = BeginsReference(line);
@@ -130,7 +135,7 @@ int DecodePemBlock(void* provctx, OSSL_CORE_BIO* bio, int, OSSL_CALLBACK* callba
                    OSSL_PASSPHRASE_CALLBACK*, void*) {
   const Core& core = ProviderContext::From(provctx).core;
   return Guard(core, [&]() -> Result<bool> {
-    const std::string block = ReadReferenceBlock(core, bio);
+    HSMCORE_TRY(const std::string block, ReadReferenceBlock(core, bio));
     if (block.empty()) return true;
     HSMCORE_TRY(Bytes der, DecodePem(block));
     return PassOn(std::move(der), callback, argument);
@@ -144,6 +149,12 @@ Result<std::unique_ptr<KeyObject>> LoadReferenced(const ProviderContext& provide
                                                   const Prompt& prompt) {
   HSMCORE_TRY(const KeyUri uri, KeyUri::Parse(reference.uri));
   if (!uri.names_a_key()) return Fail(ErrorCode::kReference, "the reference names no key");
+  // Files come from others: one of them must not try passwords or read files.
+  if (uri.pin_source || uri.pin_value) {
+    return Fail(ErrorCode::kReference,
+                "the reference brings a password along (pin-source or pin-value), which is not "
+                "taken from a file: give it to the program, the environment or openssl.cnf");
+  }
   HSMCORE_TRY(SessionPtr session, provider.access.Login(uri, prompt));
   HSMCORE_TRY(hsmcore::KeyPtr key,
               session->Load(hsmcore::KeyQuery::FromUri(uri), /*want_private=*/true));

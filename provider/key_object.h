@@ -21,8 +21,9 @@ const char* AlgorithmName(hsmcore::KeyType type);
 // parameters of an EC key whose public point comes later (a TLS peer's).
 //
 // A persistent key that was generated here and is freed unused by the process that made it is
-// deleted again: that is how `genpkey` or `req -newkey` that fails after the key was made leaves
-// nothing behind. Used means: handed to an operation, exported, written to a file, or copied.
+// deleted again: that is how `genpkey` or `req -newkey` that fails after the key was made, and
+// before its reference was written, leaves nothing behind. Used means: handed to an operation,
+// exported, written to a file, or copied.
 class KeyObject {
  public:
   KeyObject(const ProviderContext& provider, hsmcore::KeyType type)

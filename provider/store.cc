@@ -26,11 +26,12 @@ using hsmcore::KeyUri;
 //
 // A URI that names a key (object, id or handle) gives exactly that one: the private half, after a
 // login; or the public half and without login, with type=public or where the application expects a
-// public key.
+// public key. So does any other URI where the application expects a key: it takes the first that it
+// gets, and which one that is must not be left to chance.
 //
-// Any other URI lists what is visible: with a password at hand each pair once as a private key, and
-// the public keys that stand alone; without one, the public keys. Only an application that expects
-// private keys is asked for a password here.
+// Otherwise a URI that names no key lists what is visible: with a password at hand each pair once
+// as a private key, and the public keys that stand alone; without one, the public keys. Nobody is
+// asked for a password here.
 class Store {
  public:
   Store(const ProviderContext& provider, KeyUri uri) : provider_(provider), uri_(std::move(uri)) {}
@@ -52,10 +53,14 @@ class Store {
   bool WantsPrivate() const {
     return uri_.klass != KeyClass::kPublicKey && expected_ != OSSL_STORE_INFO_PUBKEY;
   }
-  bool WantsNothing() const;
-  Result<std::unique_ptr<KeyObject>> LoadNamed(const Prompt& prompt);
+  bool WantsNoKey() const;
+  bool WantsOne() const {
+    return uri_.names_a_key() || expected_ == OSSL_STORE_INFO_PKEY ||
+           expected_ == OSSL_STORE_INFO_PUBKEY;
+  }
+  Result<std::unique_ptr<KeyObject>> LoadOne(const Prompt& prompt);
   Result<std::unique_ptr<KeyObject>> LoadNext();
-  Status List(const Prompt& prompt);
+  Status List();
 
   const ProviderContext& provider_;
   const KeyUri uri_;
@@ -90,41 +95,38 @@ Status Store::Expect(const OSSL_PARAM& param) {
   return {};
 }
 
-bool Store::WantsNothing() const {
-  switch (expected_) {
-    case 0:
-    case OSSL_STORE_INFO_PUBKEY:
-      return false;
-    case OSSL_STORE_INFO_PKEY:
-      return uri_.klass == KeyClass::kPublicKey;
-    default:
-      return true;
-  }
+bool Store::WantsNoKey() const {
+  return expected_ != 0 && expected_ != OSSL_STORE_INFO_PKEY && expected_ != OSSL_STORE_INFO_PUBKEY;
 }
 
 // After a failure one more call ends the walk: libcrypto remembers an error only while the end is
 // not reached, and programs go on calling until it is.
 Result<bool> Store::Load(OSSL_CALLBACK* callback, void* argument, const Prompt& prompt) {
-  if (failed_ || at_end_ || WantsNothing()) {
+  if (failed_ || at_end_ || WantsNoKey()) {
     at_end_ = true;
     return false;
   }
-  if (!uri_.names_a_key()) HSMCORE_CHECK(List(prompt));
-  if (!uri_.names_a_key() && next_ == items_.size()) {
+  if (!WantsOne()) HSMCORE_CHECK(List());
+  if (!WantsOne() && next_ == items_.size()) {
     at_end_ = true;
     return false;
   }
-  auto object = uri_.names_a_key() ? LoadNamed(prompt) : LoadNext();
+  auto object = WantsOne() ? LoadOne(prompt) : LoadNext();
   if (!object) {
     // One bad key does not hide the others of a listing.
-    failed_ = uri_.names_a_key();
+    failed_ = WantsOne();
     return std::unexpected(std::move(object).error());
   }
-  at_end_ = uri_.names_a_key() || next_ == items_.size();
+  at_end_ = WantsOne() || next_ == items_.size();
   return HandOver(*std::move(object), callback, argument);
 }
 
-Result<std::unique_ptr<KeyObject>> Store::LoadNamed(const Prompt& prompt) {
+Result<std::unique_ptr<KeyObject>> Store::LoadOne(const Prompt& prompt) {
+  if (expected_ == OSSL_STORE_INFO_PKEY && !WantsPrivate()) {
+    return Fail(ErrorCode::kPublicKeyOnly,
+                "the program needs the private key and the URI says type=public: drop type=public, "
+                "or use -pubin where the program can do with the public key");
+  }
   HSMCORE_TRY(SessionPtr session, WantsPrivate() ? provider_.access.Login(uri_, prompt)
                                                  : provider_.access.Anonymous(uri_));
   const KeyQuery query = KeyQuery::FromUri(uri_);
@@ -138,12 +140,11 @@ Result<std::unique_ptr<KeyObject>> Store::LoadNamed(const Prompt& prompt) {
   return KeyObject::Of(provider_, *std::move(key), std::move(session));
 }
 
-Status Store::List(const Prompt& prompt) {
+Status Store::List() {
   if (listed_) return {};
   failed_ = true;  // until it is done
-  HSMCORE_TRY(session_, expected_ == OSSL_STORE_INFO_PKEY ? provider_.access.Login(uri_, prompt)
-                        : WantsPrivate() ? provider_.access.LoginWithoutAsking(uri_)
-                                         : provider_.access.Anonymous(uri_));
+  HSMCORE_TRY(session_, WantsPrivate() ? provider_.access.LoginWithoutAsking(uri_)
+                                       : provider_.access.Anonymous(uri_));
   HSMCORE_TRY(const std::vector<hsmcore::KeyInfo> found, session_->Find(KeyQuery::FromUri(uri_)));
   for (const auto& info : found) {
     const bool is_private = info.klass == KeyClass::kPrivateKey;

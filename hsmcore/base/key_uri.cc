@@ -127,6 +127,8 @@ Status ForEachAttribute(std::string_view list, char separator, const Set& set) {
     }
     const std::string_view name = item.substr(0, equals);
     HSMCORE_TRY(SecretBytes value, PercentDecode(name, item.substr(equals + 1)));
+    // Where a script's variable was not set, nothing must be used in place of what it stood for.
+    if (value.empty()) return Malformed(Cat("'", name.substr(0, 40), "' is empty; leave it out"));
     HSMCORE_CHECK(set(name, std::move(value)));
     if (end == std::string_view::npos) break;
     list.remove_prefix(end + 1);

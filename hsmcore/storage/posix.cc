@@ -57,19 +57,32 @@ Result<FileLock> FileLock::Acquire(const std::filesystem::path& file,
                                    std::chrono::milliseconds patience) {
   FileDescriptor opened(open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!opened.valid()) return FailErrno("cannot open the writer lock", file, errno);
+  return Wait(std::move(opened), file, patience,
+              Cat("another process has held the writer lock '", file.native(), "' for ",
+                  patience.count(), " ms; try again when it is done"));
+}
+
+Result<FileLock> FileLock::AcquireReading(const std::filesystem::path& file,
+                                          std::chrono::milliseconds patience,
+                                          std::string_view busy) {
+  FileDescriptor opened(open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!opened.valid()) return FailErrno("cannot open", file, errno);
+  return Wait(std::move(opened), file, patience, busy);
+}
+
+Result<FileLock> FileLock::Wait(FileDescriptor file, const std::filesystem::path& path,
+                                std::chrono::milliseconds patience, std::string_view busy) {
   const auto deadline = std::chrono::steady_clock::now() + patience;
   // flock() cannot wait for a limited time without signals or a thread, so this polls.
-  for (auto pause = std::chrono::microseconds(200); flock(opened.get(), LOCK_EX | LOCK_NB) != 0;
+  for (auto pause = std::chrono::microseconds(200); flock(file.get(), LOCK_EX | LOCK_NB) != 0;
        pause = std::min(2 * pause, std::chrono::microseconds(5000))) {
-    if (errno != EWOULDBLOCK && errno != EINTR) return FailErrno("cannot lock", file, errno);
+    if (errno != EWOULDBLOCK && errno != EINTR) return FailErrno("cannot lock", path, errno);
     if (std::chrono::steady_clock::now() >= deadline) {
-      return Fail(ErrorCode::kStorageBusy,
-                  Cat("another process has held the writer lock '", file.native(), "' for ",
-                      patience.count(), " ms; try again when it is done"));
+      return Fail(ErrorCode::kStorageBusy, std::string(busy));
     }
     std::this_thread::sleep_for(pause);
   }
-  return FileLock(std::move(opened));
+  return FileLock(std::move(file));
 }
 
 }  // namespace hsmcore::storage

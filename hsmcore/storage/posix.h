@@ -28,8 +28,14 @@ class FileLock {
   // Makes the file when it is missing. kStorageBusy: not free within `patience`.
   static Result<FileLock> Acquire(const std::filesystem::path& file,
                                   std::chrono::milliseconds patience);
+  // The same on a file that is there and is only read: for those who may not write. `busy` is the
+  // text of kStorageBusy.
+  static Result<FileLock> AcquireReading(const std::filesystem::path& file,
+                                         std::chrono::milliseconds patience, std::string_view busy);
 
  private:
+  static Result<FileLock> Wait(FileDescriptor file, const std::filesystem::path& path,
+                               std::chrono::milliseconds patience, std::string_view busy);
   explicit FileLock(FileDescriptor file) : file_(std::move(file)) {}
   FileDescriptor file_;  // closing it unlocks
 };

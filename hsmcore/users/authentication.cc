@@ -2,14 +2,19 @@
 #include "users/authentication.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "base/text.h"
+#include "storage/posix.h"
 #include "users/directory.h"
 #include "users/lockout.h"
 #include "vault/machine_secret.h"
 
 namespace hsmcore::users {
 namespace {
+
+// A password check takes a fraction of a second, so this is a long queue or a stopped program.
+constexpr std::chrono::milliseconds kPatience = std::chrono::seconds(60);
 
 Error Locked(const UserRecord& user) {
   return {ErrorCode::kUserLocked,
@@ -25,8 +30,21 @@ Error WrongPassword(const UserRecord& user, unsigned failed) {
               " wrong in a row, more than ", kMaxFailedLogins, " lock the user")};
 }
 
+// Checks of passwords take turns in the whole cluster: read side by side, the count would let any
+// number of guesses through at once. The generation file is in every home and needs no right to
+// write.
+Result<storage::FileLock> TakeTurn(const cluster::Core& core) {
+  return storage::FileLock::AcquireReading(
+      cluster::GenerationFile(core.home), kPatience,
+      Cat("other logins with a password to ", core.home.native(), " went before this one for ",
+          kPatience.count() / 1000,
+          " s; try again, or use a machine credential, which does not "
+          "wait ('hsmctl user create-machine-credential')"));
+}
+
 Result<vault::Identity> OpenWithPassword(cluster::Core& core, const UserRecord& user,
                                          const SecretBytes& password) {
+  HSMCORE_TRY([[maybe_unused]] const storage::FileLock turn, TakeTurn(core));
   HSMCORE_TRY(const unsigned failed, FailedLogins(*core.engine, user.path()));
   if (failed > kMaxFailedLogins) return std::unexpected(Locked(user));
   if (!user.password) {

@@ -12,9 +12,10 @@ namespace hsmcore::users {
 
 // Opens a user's secret. The caller holds core.mutex. Errors: kUserNotFound, kUserLocked,
 // kPasswordWrong (counted), kCredentialUnknown, and kHomeDamaged when the store's root of trust is
-// not the one the user was born under.
+// not the one the user was born under, kStorageBusy when other logins with a password do not end.
 //
-// Only passwords are counted and locked: 256 random bits are not guessed, and a service must not
+// Only passwords are counted and locked, and take turns in the whole cluster, so that no more of
+// them are tried than the count allows: 256 random bits are not guessed, and a service must not
 // go down because somebody mistyped a password.
 Result<vault::Identity> Authenticate(cluster::Core& core, Role role, std::string_view name,
                                      const Credential& credential);

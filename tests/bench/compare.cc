@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <fstream>
 #include <string>
 #include <thread>
 
@@ -61,6 +62,15 @@ void PrintValues(const char* name, const std::vector<Sample>& samples, double Sa
     comma = ", ";
   }
   std::printf("]");
+}
+
+std::size_t ResidentKilobytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    std::size_t kilobytes = 0;
+    if (word == "VmRSS:" && status >> kilobytes) return kilobytes;
+  }
+  Stop("no VmRSS in /proc/self/status");
 }
 
 }  // namespace
@@ -128,6 +138,19 @@ void Print(std::string_view name, std::string_view unit, const Samples& samples)
   PrintValues("hsm_cpu", samples.hsm, &Sample::cpu);
   PrintValues("default_cpu", samples.standard, &Sample::cpu);
   std::printf("}\n");
+  std::fflush(stdout);
+}
+
+// Caches fill in the first tenth; after that nothing may grow.
+void MeasureMemory(std::string_view name, const Operation& operation, unsigned operations) {
+  std::size_t before = 0;
+  for (unsigned i = 0; i < operations + operations / 10; ++i) {
+    if (i == operations / 10) before = ResidentKilobytes();
+    if (!operation()) Stop(name);
+  }
+  std::printf(R"({"memory": "%s", "operations": %u, "before": %zu, "after": %zu})",
+              std::string(name).c_str(), operations, before, ResidentKilobytes());
+  std::printf("\n");
   std::fflush(stdout);
 }
 

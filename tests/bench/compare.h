@@ -47,6 +47,9 @@ Sample InChild(const SelfMeasured& measured);
 // One line of JSON with every sample, for scripts/bench, which does the statistics.
 void Print(std::string_view name, std::string_view unit, const Samples& samples);
 
+// Repeats the operation and prints the resident memory before and after as a line of JSON.
+void MeasureMemory(std::string_view name, const Operation& operation, unsigned operations);
+
 [[noreturn]] void Stop(std::string_view what);
 
 }  // namespace bench

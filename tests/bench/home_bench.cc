@@ -3,6 +3,7 @@
 //
 //   home_bench make DIRECTORY COUNT       adds keys with the labels key-0, key-1, ...
 //   home_bench compare SMALL COUNT LARGE COUNT ROUNDS SLICE_MS
+//   home_bench memory DIRECTORY COUNT OPERATIONS      resident memory before and after
 //
 // A DIRECTORY has the home in hsm/ and a machine credential in app.machine. The rows compare the
 // large home ("hsm") with the small one ("default").
@@ -82,6 +83,13 @@ bench::Operation Finder(const Home& home, const SessionPtr& session) {
   };
 }
 
+// A home that is open remembers its logins; one that is opened anew does not.
+void MeasureHome(const Home& home, unsigned operations) {
+  bench::MeasureMemory("login", [&] { return home.Login(*home.Open()) != nullptr; }, operations);
+  const auto cluster = home.Open();
+  bench::MeasureMemory("find", Finder(home, home.Login(*cluster)), operations);
+}
+
 void CompareHomes(const Home& small, const Home& large, const bench::Plan& plan) {
   // First, while this process has no home open that a child could inherit.
   bench::Print("open-16000", "ms",
@@ -104,8 +112,10 @@ int main(int argc, char** argv) {
   } else if (words.size() == 8 && std::string_view(words[1]) == "compare") {
     CompareHomes({words[2], number(3)}, {words[4], number(5)},
                  {number(6), std::chrono::milliseconds(number(7))});
+  } else if (words.size() == 5 && std::string_view(words[1]) == "memory") {
+    MeasureHome({words[2], number(3)}, number(4));
   } else {
-    Stop("usage: home_bench make DIRECTORY COUNT | compare SMALL COUNT LARGE COUNT ROUNDS SLICE");
+    Stop("usage: see the top of home_bench.cc");
   }
   return 0;
 }

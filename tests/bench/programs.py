@@ -118,7 +118,7 @@ def nginx_pair(home, key, directory):
 def haproxy_pair(home, key, directory):
     return [Haproxy(twin(home, directory / suffix, plain),
                     bundle(home, f"{key}.bundle{suffix}", f"{key}.crt", f"{key}{suffix}"),
-                    "ssl-min-ver TLSv1.3")
+                    "ssl-min-ver TLSv1.3", page='lf-string "\\n%pid"')
             for suffix, plain in ((".ref.pem", False), (".pem", True))]
 
 
@@ -143,20 +143,40 @@ def answering_worker(port):
     return int(answer.rpartition(b"\n")[2])
 
 
-def reload_time(server):
-    """From the signal to the first answer of a new worker."""
-    before = server.workers()
+def first_answer(master, before, port):
+    """From the signal for a reload to the first answer of a new worker."""
     started = time.perf_counter()
-    os.kill(server.master(), signal.SIGHUP)
-    while answering_worker(server.port) in before:
+    os.kill(*master)
+    while answering_worker(port) in before:
         pass
-    seconds = time.perf_counter() - started
+    return time.perf_counter() - started
+
+
+def nginx_reload_time(server):
+    before = server.workers()
+    seconds = first_answer((server.master(), signal.SIGHUP), before, server.port)
     wait_for(lambda: len(server.workers()) == 2 and not server.workers() & before, "the reload")
     return seconds
 
 
-def nginx_reload(home, directory, rounds):
-    with running(nginx_pair(home, "rsa2048", directory)) as (with_hsm, without):
+def haproxy_reload_time(server):
+    before = children_of(server.process.pid)
+    seconds = first_answer((server.process.pid, signal.SIGUSR2), before, server.port)
+    wait_for(lambda: server.worker() and not children_of(server.process.pid) & before,
+             "the reload")
+    return seconds
+
+
+def reloads(name, servers, reload_time, rounds):
+    with running(servers) as (with_hsm, without):
         hsm, default = in_turns(rounds, lambda: reload_time(with_hsm),
                                 lambda: reload_time(without))
-    return Figures("nginx-reload-first-answer", "ms", hsm, default)
+    return Figures(name, "ms", hsm, default)
+
+
+def nginx_reload(home, name, directory, rounds):
+    return reloads(name, nginx_pair(home, "rsa2048", directory), nginx_reload_time, rounds)
+
+
+def haproxy_reload(home, name, directory, rounds):
+    return reloads(name, haproxy_pair(home, "rsa2048", directory), haproxy_reload_time, rounds)

@@ -18,7 +18,6 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <memory>
 #include <span>
 #include <string>
@@ -126,6 +125,27 @@ Operation Signing(const Side& side, std::string_view name, const char* digest) {
   };
 }
 
+Operation Verifying(const Side& side, std::string_view name) {
+  const PkeyPtr key = KeyOf(side, name);
+  std::vector<unsigned char> signature(kMaxOutput);
+  std::size_t size = signature.size();
+  const MdCtxPtr signer(EVP_MD_CTX_new());
+  if (EVP_DigestSignInit_ex(signer.get(), nullptr, "SHA2-256", side.library, nullptr, key.get(),
+                            nullptr) != 1 ||
+      EVP_DigestSign(signer.get(), signature.data(), &size, kTranscript.data(),
+                     kTranscript.size()) != 1) {
+    Stop("cannot sign");
+  }
+  signature.resize(size);
+  return [&side, key, signature] {
+    const MdCtxPtr context(EVP_MD_CTX_new());
+    return EVP_DigestVerifyInit_ex(context.get(), nullptr, "SHA2-256", side.library, nullptr,
+                                   key.get(), nullptr) == 1 &&
+           EVP_DigestVerify(context.get(), signature.data(), signature.size(), kTranscript.data(),
+                            kTranscript.size()) == 1;
+  };
+}
+
 std::vector<unsigned char> OaepCipher(const Side& side, EVP_PKEY* key) {
   std::vector<unsigned char> cipher(kMaxOutput);
   std::size_t size = cipher.size();
@@ -167,6 +187,15 @@ Operation Agreeing(const Side& side, std::string_view name) {
 Operation Generating(const Side& side) {
   return [&side] {
     const PkeyPtr key(EVP_PKEY_Q_keygen(side.library, side.provider.c_str(), "EC", "P-256"),
+                      EVP_PKEY_free);
+    return key != nullptr;
+  };
+}
+
+Operation GeneratingRsa(const Side& side) {
+  return [&side] {
+    constexpr std::size_t kBits = 2048;
+    const PkeyPtr key(EVP_PKEY_Q_keygen(side.library, side.provider.c_str(), "RSA", kBits),
                       EVP_PKEY_free);
     return key != nullptr;
   };
@@ -257,6 +286,10 @@ constexpr auto kRows = std::to_array<Row>({
      [](const Side& side, const Bench&) { return Decrypting(side, "rsa2048"); }},
     {"p256-ecdh", 1, [](const Side& side, const Bench&) { return Agreeing(side, "p256"); }},
     {"p256-keygen", 1, [](const Side& side, const Bench&) { return Generating(side); }},
+    {"rsa2048-keygen", 1, [](const Side& side, const Bench&) { return GeneratingRsa(side); }},
+    {"rsa2048-verify", 1,
+     [](const Side& side, const Bench&) { return Verifying(side, "rsa2048"); }},
+    {"p256-verify", 1, [](const Side& side, const Bench&) { return Verifying(side, "p256"); }},
     {"rsa2048-handshake", 1,
      [](const Side& side, const Bench& bench) { return Handshaking(side, bench, "rsa2048"); }},
     {"p256-handshake", 1,
@@ -301,28 +334,6 @@ void Measure(const Row& row, const Bench& bench) {
   }
 }
 
-std::size_t ResidentKilobytes() {
-  std::ifstream status("/proc/self/status");
-  for (std::string word; status >> word;) {
-    std::size_t kilobytes = 0;
-    if (word == "VmRSS:" && status >> kilobytes) return kilobytes;
-  }
-  Stop("no VmRSS in /proc/self/status");
-}
-
-// Caches fill in the first tenth; after that nothing may grow.
-void MeasureMemory(const Row& row, const Bench& bench, unsigned operations) {
-  const Operation operation = row.make(bench.hsm, bench);
-  std::size_t before = 0;
-  for (unsigned i = 0; i < operations + operations / 10; ++i) {
-    if (i == operations / 10) before = ResidentKilobytes();
-    if (!operation()) Stop(row.name);
-  }
-  std::printf("{\"memory\": \"%s\", \"operations\": %u, \"before\": %zu, \"after\": %zu}\n",
-              row.name, operations, before, ResidentKilobytes());
-  std::fflush(stdout);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -349,7 +360,7 @@ int main(int argc, char** argv) {
   for (const Row& row : kRows) {
     if (!is_wanted(row.name)) continue;
     if (memory) {
-      MeasureMemory(row, bench, number);
+      bench::MeasureMemory(row.name, row.make(bench.hsm, bench), number);
     } else {
       Measure(row, bench);
     }

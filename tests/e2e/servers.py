@@ -111,7 +111,8 @@ http {{
 class Haproxy:
     """A master and a worker with two threads."""
 
-    def __init__(self, home, bundle, versions="ssl-min-ver TLSv1.2 ssl-max-ver TLSv1.3", pin=None):
+    def __init__(self, home, bundle, versions="ssl-min-ver TLSv1.2 ssl-max-ver TLSv1.3", pin=None,
+                 page='string "from haproxy\\n"'):
         self.home = home
         self.port = free_port()
         self.directory = home.work / "haproxy"
@@ -129,7 +130,7 @@ defaults
   timeout server 30s
 frontend site
   bind 127.0.0.1:{self.port} ssl crt {bundle} {versions} no-tls-tickets
-  http-request return status 200 content-type text/plain string "from haproxy\\n"
+  http-request return status 200 content-type text/plain {page}
 """)
         self.env = home.environment(pin=pin)
         self.process = None

@@ -3,7 +3,8 @@
 
 import pytest
 
-from support import APP_PIN, secret_file
+from hsmctl_terminal import Terminal
+from support import APP_PIN, secret_file, wait_for
 
 PUBLIC = ("pkey", "-noout", "-in")
 
@@ -57,14 +58,62 @@ def test_no_password_anywhere(keyed):
                                        start_new_session=True)
 
 
-@pytest.mark.parametrize("pin", ["", ":", "app:"])
-def test_broken_pin(keyed, pin):
-    refused(keyed, *PUBLIC, "hsm:p256", pin=pin, start_new_session=True)
+@pytest.mark.parametrize("pin, reason", [
+    ("", "login required"),  # as if it were not set
+    (":", "PIN is not of the form user:password"),
+    ("app:", "PIN is not of the form user:password"),
+    (":apppass123", "PIN is not of the form user:password"),
+])
+def test_broken_pin(keyed, pin, reason):
+    error = refused(keyed, *PUBLIC, "hsm:p256", pin=pin, start_new_session=True)
+    assert f":hsm::{reason}:" in error
+    assert user(keyed)["failed-logins"] == 0
 
 
 def test_public_keys_need_no_password(keyed):
     keyed.openssl("pkey", "-pubin", "-in", "hsm:p256", "-noout", pin=None)
     keyed.openssl("pkey", "-pubin", "-in", "hsm:object=p256;type=public", "-noout", pin="app:not-it")
+
+
+def answer(program, prompt, text):
+    """Types when the prompt is there and, as it should be, nothing that is typed shows any more."""
+    program.wait_for(prompt)
+    wait_for(lambda: not program.echo(), "a terminal without echo")
+    program.type(text + "\n")
+
+
+class TestPrompt:
+    """OpenSSL's own prompt, at a terminal."""
+
+    @pytest.fixture
+    def terminal(self, keyed):
+        """terminal(WORD...) starts openssl without any password at hand."""
+        return lambda *words: Terminal(["openssl", *words], keyed.environment(pin=None),
+                                       keyed.work)
+
+    def test_asks_for_the_only_user(self, terminal, keyed, key_of):
+        with terminal(*PUBLIC, key_of("p256")) as openssl:
+            answer(openssl, "HSM user app:", "apppass123")
+            code, _, err, shown = openssl.finish()
+            assert code == 0, err
+            assert "apppass123" not in shown
+        assert user(keyed)["failed-logins"] == 0
+
+    def test_a_wrong_answer_is_one_try(self, terminal, keyed):
+        with terminal(*PUBLIC, "hsm:p256") as openssl:
+            answer(openssl, "HSM user app:", "not-the-password")
+            code, _, err, shown = openssl.finish()
+            assert code != 0 and ":hsm::wrong password:" in err
+            assert "not-the-password" not in err + shown
+        assert user(keyed)["failed-logins"] == 1
+
+    def test_with_several_users_the_answer_names_one(self, terminal, keyed):
+        keyed.admin("user", "create", "--username", "second", "--role", "crypto-user",
+                    "--password-source", secret_file(keyed.work, "second", "secondpass1"))
+        with terminal(*PUBLIC, "hsm:p256") as openssl:
+            answer(openssl, "HSM user (user:password):", "app:apppass123")
+            code, _, err, _ = openssl.finish()
+            assert code == 0, err
 
 
 class TestOrderOfSources:

@@ -11,7 +11,7 @@ from support import run
 LEVELS = [
     "",
     "cluster", "cluster create", "cluster describe", "cluster sync",
-    "user", "user create", "user list", "user change-password",
+    "user", "user create", "user list", "user change-password", "user unlock",
     "user create-machine-credential", "user delete-machine-credentials",
     "key", "key generate-asymmetric-pair", "key generate-asymmetric-pair rsa",
     "key generate-asymmetric-pair ec", "key generate-asymmetric-pair ed25519",
@@ -38,6 +38,16 @@ def test_help_has_an_example_on_every_level(hsmctl, level):
     example = shown.text.split("Example:\n")[1].splitlines()[0]
     assert all(word in example for word in level.split())
     assert shown.err == ""
+
+
+def test_no_level_is_forgotten_here(hsmctl):
+    found = [""]
+    for level in found:  # grows as it goes
+        shown = hsmctl(*level.split(), "--help").text
+        if "Subcommands:\n" in shown:
+            names = shown.split("Subcommands:\n")[1].split("\n\n")[0].splitlines()
+            found += [f"{level} {line.split()[0]}".strip() for line in names]
+    assert sorted(found) == sorted(LEVELS)
 
 
 @pytest.mark.parametrize("level", GROUPS)

@@ -97,12 +97,16 @@ def test_request_that_fails_leaves_no_key(home, spoil):
     assert home.labels() == []
 
 
-def test_request_that_fails_after_its_reference_was_written(home):
+@pytest.mark.parametrize("spoil", [
+    ["-subj", "CN without a slash", "-out", "new.csr"],
+    ["-subj", "/CN=x", "-out", "/nonexistent/new.csr"],
+    ["-subj", "/CN=x", "-out", "new.csr", "-sigopt", "bad:1"],
+], ids=["subject", "no directory", "signature option"])
+def test_request_that_fails_after_its_reference_was_written(home, spoil):
     """The key and the file that names it both stay, as with a key in a file."""
     failed = home.openssl("req", "-propquery", "provider=hsm", "-new", "-newkey", "ec", "-pkeyopt",
                           "ec_paramgen_curve:P-256", "-pkeyopt", "hsm-label:new", "-noenc",
-                          "-keyout", "key.pem", "-subj", "CN without a slash", "-out", "new.csr",
-                          expect=None)
+                          "-keyout", "key.pem", *spoil, expect=None)
     assert failed.code != 0
     home.openssl("pkey", "-in", "key.pem", "-noout")
     assert home.labels() == ["new"]
@@ -111,6 +115,9 @@ def test_request_that_fails_after_its_reference_was_written(home):
 def test_without_login_no_key_is_made(home):
     failed = home.genpkey("p256", "new", pin=None, expect=None, stdin=b"")
     assert failed.code != 0
+    assert "login required" in failed.err and "HSM_PIN=user:password" in failed.err
+    # There is no URI, and -passin is not asked.
+    assert "-passin" not in failed.err and "URI" not in failed.err
     assert home.labels() == []
 
 

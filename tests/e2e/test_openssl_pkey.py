@@ -11,8 +11,10 @@ from support import KINDS
 @pytest.mark.smoke
 def test_provider_is_listed(home):
     shown = home.openssl("list", "-providers", "-verbose").text
-    assert "name: " in shown and "version: " in shown and "status: active" in shown
-    assert shown.index("\n  hsm") >= 0
+    ours = shown[shown.index("\n  hsm\n"):]
+    assert "name: HSM provider" in ours and "version: " in ours and "status: active" in ours
+    for parameter in ("name", "version", "buildinfo", "status"):
+        assert f"\n      {parameter}: " in ours[ours.index("gettable provider parameters"):], ours
 
 
 def test_provider_is_listed_without_any_home(home):

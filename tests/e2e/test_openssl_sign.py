@@ -119,6 +119,13 @@ def test_pkeyutl_raw_input(keyed, kind, digest, key_of):
     check_pkeyutl(keyed, kind, key_of(kind), ["-rawin", "-digest", digest], b"raw input" * 999)
 
 
+@pytest.mark.parametrize("salt", ["digest", "max", "17"])
+def test_pkeyutl_raw_input_with_pss(keyed, salt, key_of):
+    options = ["-rawin", "-digest", "sha384",
+               *pkeyopts("rsa_padding_mode:pss", f"rsa_pss_saltlen:{salt}")]
+    check_pkeyutl(keyed, "rsa2048", key_of("rsa2048"), options, b"raw input" * 999)
+
+
 @pytest.mark.smoke
 @pytest.mark.parametrize("size", [1, 100000])
 def test_pkeyutl_ed25519(keyed, size, key_of):

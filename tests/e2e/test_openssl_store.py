@@ -14,8 +14,24 @@ def test_listing(keyed):
         assert kind in shown
 
 
-def test_listing_of_keys(keyed):
-    assert f"Total found: {len(KINDS)}" in keyed.openssl("storeutl", "-noout", "-keys", "hsm:").text
+def test_a_listing_is_no_key(keyed):
+    """-keys says that a key is expected, as every program does that is about to use one."""
+    refused = keyed.openssl("storeutl", "-noout", "-keys", "hsm:", expect=None)
+    assert refused.code != 0
+    assert "more than one key matches" in refused.err
+
+
+def test_listing_by_type(keyed):
+    private = keyed.openssl("storeutl", "-noout", "hsm:type=private").text
+    assert private.count(": Pkey") == len(KINDS) and f"Total found: {len(KINDS)}" in private
+    public = keyed.openssl("storeutl", "-noout", "hsm:type=public").text
+    assert public.count(": Public key") == len(KINDS) and f"Total found: {len(KINDS)}" in public
+    assert "Pkey" not in public
+
+
+def test_listing_by_user(keyed):
+    shown = keyed.openssl("storeutl", "-noout", "hsm:user=app").text
+    assert f"Total found: {len(KINDS)}" in shown
 
 
 def test_no_certificates_yet(keyed):
@@ -48,8 +64,18 @@ def test_by_handle(keyed):
 
 
 def test_listing_without_login_shows_public_keys(keyed):
-    shown = keyed.openssl("storeutl", "-noout", "hsm:", pin=None, stdin=b"", expect=None).text
-    assert "Pkey" in shown or "Public key" in shown
+    shown = keyed.openssl("storeutl", "-noout", "hsm:", pin=None, stdin=b"").text
+    assert shown.count(": Public key") == len(KINDS) and "Pkey" not in shown
+
+
+def test_a_file_of_that_name_wins(keyed):
+    """OpenSSL's rule, which the documentation warns of."""
+    keyed.plain("genpkey", "-algorithm", "ED25519", "-out", "hsm:p256")
+    taken = keyed.openssl("pkey", "-in", "hsm:p256", "-pubout").out
+    assert taken == keyed.plain("pkey", "-in", "hsm:p256", "-pubout").out
+    # It is the name that counts.
+    assert keyed.openssl("pkey", "-in", "hsm:object=p256", "-pubout").out == \
+        keyed.public("p256").read_bytes()
 
 
 def test_public_key_of_a_pair(keyed):

@@ -113,11 +113,13 @@ def test_haproxy_reloads_under_load(keyed, pki, pin_source, serve, tmp_path, qui
 def test_nginx_workers_need_neither_home_nor_environment(keyed, pki, serve):
     """The password is in the master's environment alone, and the home goes away after the start."""
     server = serve(Nginx(keyed, pairs(keyed, "rsa2048"), pin="app:apppass123"))
+    assert server.env["HSM_PIN"] == "app:apppass123" and len(server.workers()) == 2
+    assert keyed.path.stat().st_mode & 0o077 == 0
     for worker in server.workers():
-        environment = pathlib.Path(f"/proc/{worker}/environ")
         if IS_ROOT:
-            assert pathlib.Path(f"/proc/{worker}").stat().st_uid != 0
-        assert environment.exists()
+            assert pathlib.Path(f"/proc/{worker}").stat().st_uid != keyed.path.stat().st_uid
+        environment = pathlib.Path(f"/proc/{worker}/environ").read_bytes()
+        assert b"HSM_PIN" not in environment and b"apppass123" not in environment
     keyed.path.rename(keyed.path.with_name("away"))
     for _ in range(8):
         assert curl(keyed, server.port, pki).text == "from nginx\n"
@@ -145,9 +147,15 @@ def test_nginx_says_what_is_wrong(keyed, pki):
 
 
 def test_haproxy_says_that_the_key_cannot_be_read(keyed, pki):
+    """HAProxy keeps the cause to itself; `openssl pkey -in` the same file tells it."""
     server = Haproxy(keyed, haproxy_bundle(keyed, "p256"), pin="app:not-the-password")
-    refused = server.check(expect=None)
-    assert refused.code != 0
+    refused = server.check(expect=1)
+    assert "No Private Key found" in refused.err
+    told = keyed.openssl("pkey", "-in", haproxy_bundle(keyed, "p256"), "-noout", expect=1,
+                         pin="app:not-the-password")
+    assert "wrong password" in told.err
+    server.env = keyed.environment()
+    server.check()
 
 
 def test_nginx_without_the_key_in_the_hsm(keyed, pki, pin_source, serve):

@@ -111,13 +111,15 @@ TEST_F(DecoderTest, EveryCauseHasItsOwnReason) {
   const ByteView other = BytesOf(spki);
   const std::vector<std::pair<std::string, ErrorCode>> cases = {
       {WithUri("hsm:nokey"), ErrorCode::kKeyNotFound},
-      {WithUri("hsm:p256?pin-value=wrong-password"), ErrorCode::kPasswordWrong},
+      {WithUri("hsm:p256?pin-value=wrong-password"), ErrorCode::kReference},
+      {WithUri("hsm:p256?pin-source=file:/etc/hostname"), ErrorCode::kReference},
       {WithUri("hsm:object=p256;cluster=another"), ErrorCode::kHomeNotFound},
       {WithUri("hsm:"), ErrorCode::kReference},
       {WithUri("not a uri"), ErrorCode::kUri},
       {WithUri("hsm:p256", Bytes(other.begin(), other.end())), ErrorCode::kReference},
       {PemOf(KeyReference::kPemLabel, Bytes{1, 2, 3}), ErrorCode::kReference},
       {PemOf(KeyReference::kPemLabel, Bytes(40000, 0x30)), ErrorCode::kReference},
+      {"-----BEGIN HSM KEY REFERENCE-----\nAAAA\n", ErrorCode::kReference},
   };
   for (const auto& [pem, code] : cases) {
     EXPECT_EQ(library_.ReadPem(pem), nullptr) << pem;
@@ -125,6 +127,16 @@ TEST_F(DecoderTest, EveryCauseHasItsOwnReason) {
     EXPECT_EQ(library_.Load("file:" + File(pem)), nullptr) << pem;
     EXPECT_EQ(HsmReasons(), std::vector{Reason(code)}) << pem;
   }
+}
+
+// A file from somebody else must not lock a user out.
+TEST_F(DecoderTest, APasswordInAReferenceIsNotTried) {
+  Key("p256");
+  for (const char* pin : {"pin-value=wrong-password", "pin-source=file:/etc/hostname"}) {
+    EXPECT_EQ(library_.ReadPem(WithUri(std::string("hsm:p256?") + pin)), nullptr);
+    EXPECT_NE(ErrorDetails().find("password along"), std::string::npos);
+  }
+  EXPECT_EQ(cluster_.Admin()->ListUsers()->at(1).failed_logins, 0U);
 }
 
 TEST_F(DecoderTest, AsksAndTriesOnce) {

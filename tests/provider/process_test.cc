@@ -11,15 +11,6 @@
 namespace provider::test {
 namespace {
 
-bool Signs(const Library& library, EVP_PKEY* key) {
-  const Ptr<EVP_MD_CTX> context(EVP_MD_CTX_new());
-  Bytes signature(512);
-  std::size_t size = signature.size();
-  return EVP_DigestSignInit_ex(context.get(), nullptr, nullptr, library.get(), nullptr, key,
-                               nullptr) == 1 &&
-         EVP_DigestSign(context.get(), signature.data(), &size, BytesOf("m").data(), 1) == 1;
-}
-
 // Runs `check` in a child and gives its answer.
 template <class Check>
 bool InChild(Check check) {

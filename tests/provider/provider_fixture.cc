@@ -168,6 +168,15 @@ Pkey Library::Generate(const char* type, const std::vector<std::string>& params)
   return Pkey(key);
 }
 
+bool Signs(const Library& library, EVP_PKEY* key) {
+  const Ptr<EVP_MD_CTX> context(EVP_MD_CTX_new());
+  Bytes signature(512);
+  std::size_t size = signature.size();
+  return EVP_DigestSignInit_ex(context.get(), nullptr, nullptr, library.get(), nullptr, key,
+                               nullptr) == 1 &&
+         EVP_DigestSign(context.get(), signature.data(), &size, BytesOf("m").data(), 1) == 1;
+}
+
 std::string ProviderOf(const EVP_PKEY* key) {
   if (key == nullptr) return "no key";
   const OSSL_PROVIDER* provider = EVP_PKEY_get0_provider(key);

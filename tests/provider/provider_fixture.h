@@ -88,6 +88,9 @@ class Library {
 
 std::string ProviderOf(const EVP_PKEY* key);
 
+// Whether the key makes a signature, with its default digest.
+bool Signs(const Library& library, EVP_PKEY* key);
+
 // A cluster with keys that are made when they are asked for. The environment names the home and the
 // user.
 class ProviderTest : public testing::Test {

@@ -5,7 +5,9 @@
 #include <openssl/params.h>
 
 #include <array>
+#include <barrier>
 #include <set>
+#include <thread>
 
 #include "provider/provider_fixture.h"
 
@@ -97,21 +99,13 @@ TEST_P(ProviderOrder, KeysWorkWhereTheyLive) {
   const Pkey key = library.Load("hsm:p256");
   ASSERT_NE(key, nullptr) << ErrorDetails();
   EXPECT_EQ(ProviderOf(key.get()), "hsm");
-  const Ptr<EVP_MD_CTX> context(EVP_MD_CTX_new());
-  ASSERT_EQ(EVP_DigestSignInit_ex(context.get(), nullptr, nullptr, library.get(), nullptr,
-                                  key.get(), nullptr),
-            1)
-      << ErrorDetails();
-  Bytes signature(128);
-  std::size_t size = signature.size();
-  EXPECT_EQ(EVP_DigestSign(context.get(), signature.data(), &size, BytesOf("m").data(), 1), 1)
-      << ErrorDetails();
+  EXPECT_TRUE(Signs(library, key.get())) << ErrorDetails();
 }
 
 INSTANTIATE_TEST_SUITE_P(
     OrdersAndQueries, ProviderOrder,
     testing::Combine(testing::Values(Library::Order::kDefaultFirst, Library::Order::kHsmFirst),
-                     testing::Values("", "?provider=hsm", "?provider=default")));
+                     testing::Values("", "?provider=hsm", "?provider=default", "provider=hsm")));
 
 TEST_F(ProviderTest, SurvivesUnloadAndReload) {
   Key("p256");
@@ -120,6 +114,45 @@ TEST_F(ProviderTest, SurvivesUnloadAndReload) {
     EXPECT_NE(library.Load("hsm:p256"), nullptr) << ErrorDetails();
     library.Reload();
   }
+}
+
+TEST_F(ProviderTest, SignsAfterUnloadAndReloadWithKeysOldAndNew) {
+  Library library;
+  const Pkey held = Held(library, "p256");
+  ASSERT_TRUE(Signs(library, held.get())) << ErrorDetails();
+  library.Reload();
+  const Pkey fresh = library.Load("hsm:p256");
+  ASSERT_NE(fresh, nullptr) << ErrorDetails();
+  EXPECT_TRUE(Signs(library, fresh.get())) << ErrorDetails();
+  EXPECT_TRUE(Signs(library, held.get())) << ErrorDetails();
+}
+
+// A host may close the module while threads that used it are still to end.
+TEST_F(ProviderTest, SurvivesDlcloseAfterUse) {
+  Key("p256");
+  void* module = dlopen(HSM_MODULE_DIR "/hsm.so", RTLD_NOW | RTLD_LOCAL);
+  ASSERT_NE(module, nullptr) << dlerror();
+  std::barrier used(2);
+  std::barrier closed(2);
+  bool signs = false;
+  std::jthread thread([&] {
+    {
+      const Library library;
+      const Pkey key = library.Load("hsm:p256");
+      signs = key != nullptr && Signs(library, key.get());
+    }
+    used.arrive_and_wait();
+    closed.arrive_and_wait();
+  });
+  used.arrive_and_wait();
+  EXPECT_TRUE(signs);
+  EXPECT_EQ(dlclose(module), 0);
+  closed.arrive_and_wait();
+  thread.join();
+  const Library again;
+  const Pkey key = again.Load("hsm:p256");
+  ASSERT_NE(key, nullptr) << ErrorDetails();
+  EXPECT_TRUE(Signs(again, key.get())) << ErrorDetails();
 }
 
 TEST_F(ProviderTest, ServesTwoLibraryContexts) {

@@ -22,8 +22,6 @@ TEST_F(ProviderTest, StoreListsEachPairOnceAsAPrivateKey) {
   Key("ed25519");
   const Library library;
   EXPECT_EQ(library.List("hsm:"), (std::vector{OSSL_STORE_INFO_PKEY, OSSL_STORE_INFO_PKEY}));
-  EXPECT_EQ(library.List("hsm:", OSSL_STORE_INFO_PUBKEY),
-            (std::vector{OSSL_STORE_INFO_PUBKEY, OSSL_STORE_INFO_PUBKEY}));
   EXPECT_EQ(library.List("hsm:type=public"),
             (std::vector{OSSL_STORE_INFO_PUBKEY, OSSL_STORE_INFO_PUBKEY}));
   EXPECT_EQ(library.List("hsm:", OSSL_STORE_INFO_CERT), std::vector<int>{});
@@ -56,6 +54,46 @@ TEST_F(ProviderTest, StoreRefusesToChooseBetweenTwoKeys) {
   const Library library;
   EXPECT_EQ(library.Load("hsm:p256"), nullptr);
   EXPECT_EQ(HsmReasons(), std::vector{Reason(ErrorCode::kKeyAmbiguous)});
+}
+
+// A program that expects a key takes the first that it gets, so a listing must not give it one.
+TEST_F(ProviderTest, StorePicksNoKeyForAUriThatNamesNone) {
+  Key("p256");
+  Key("ed25519");
+  const Library library;
+  for (const int expect : {OSSL_STORE_INFO_PKEY, OSSL_STORE_INFO_PUBKEY}) {
+    for (const char* uri : {"hsm:", "hsm:user=app"}) {
+      EXPECT_EQ(library.Load(uri, expect), nullptr) << uri;
+      EXPECT_EQ(HsmReasons(), std::vector{Reason(ErrorCode::kKeyAmbiguous)}) << uri;
+    }
+  }
+  EXPECT_EQ(library.Load("hsm:type=private", OSSL_STORE_INFO_PKEY), nullptr);
+  const std::string details = ErrorDetails();
+  for (const char* label : {"p256", "ed25519"}) {
+    EXPECT_NE(details.find(Info(label).handle.ToString()), std::string::npos) << details;
+  }
+}
+
+TEST_F(ProviderTest, StoreGivesTheOnlyKeyOrSaysThatThereIsNone) {
+  const Library library;
+  EXPECT_EQ(library.Load("hsm:", OSSL_STORE_INFO_PKEY), nullptr);
+  EXPECT_EQ(HsmReasons(), std::vector{Reason(ErrorCode::kKeyNotFound)});
+  Key("p256");
+  const Pkey key = library.Load("hsm:", OSSL_STORE_INFO_PKEY);
+  ASSERT_NE(key, nullptr) << ErrorDetails();
+  EXPECT_EQ(EVP_PKEY_eq(key.get(), library.Load("hsm:p256").get()), 1);
+  EXPECT_NE(library.Load("hsm:", OSSL_STORE_INFO_PUBKEY), nullptr) << ErrorDetails();
+}
+
+TEST_F(ProviderTest, StoreSaysThatAPublicKeyIsNoPrivateOne) {
+  Key("p256");
+  const Library library;
+  for (const char* uri : {"hsm:p256;type=public", "hsm:type=public"}) {
+    EXPECT_EQ(library.Load(uri, OSSL_STORE_INFO_PKEY), nullptr);
+    EXPECT_EQ(HsmReasons(), std::vector{Reason(ErrorCode::kPublicKeyOnly)}) << uri;
+  }
+  EXPECT_NE(library.Load("hsm:p256;type=public", OSSL_STORE_INFO_PUBKEY), nullptr)
+      << ErrorDetails();
 }
 
 TEST_F(ProviderTest, StoreFindsByHandleAndId) {

@@ -84,7 +84,13 @@ TEST(KeyUriTest, MalformedOnesAreNamed) {
                            "hsm:object=a?pin-value=1&pin-value=2",
                            "hsm:a;b",
                            "hsm:type=cert;type=public",
-                           "hsm:object=a?pin-source=x&"}) {
+                           "hsm:object=a?pin-source=x&",
+                           "hsm:object=",
+                           "hsm:id=",
+                           "hsm:a;user=",
+                           "hsm:a;cluster=",
+                           "hsm:a?pin-source=",
+                           "hsm:a?pin-value="}) {
     const auto uri = KeyUri::Parse(text);
     if (std::string_view(text) == "hsm:object") {
       EXPECT_TRUE(uri.has_value()) << "a label that looks like a name is a label";
@@ -95,6 +101,14 @@ TEST(KeyUriTest, MalformedOnesAreNamed) {
   }
   EXPECT_FALSE(KeyUri::Parse("hsm:" + std::string(5000, 'a')).has_value());
   EXPECT_FALSE(KeyUri::Parse("hsm:" + std::string(128, 'a')).has_value());  // label too long
+}
+
+TEST(KeyUriTest, AnEmptyValueIsNamed) {
+  const auto uri = KeyUri::Parse("hsm:web;user=");
+  ASSERT_FALSE(uri.has_value());
+  EXPECT_EQ(uri.error().code(), ErrorCode::kUri);
+  EXPECT_NE(uri.error().detail().find("'user' is empty"), std::string::npos)
+      << uri.error().detail();
 }
 
 TEST(KeyUriTest, ErrorsNeverHoldAPin) {

@@ -1,9 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <array>
+#include <chrono>
+#include <future>
 #include <string>
+#include <thread>
+#include <vector>
 
+#include "cluster/core.h"
+#include "storage/posix.h"
 #include "support/test_cluster.h"
+#include "users/lockout.h"
+#include "users/record.h"
 
 namespace hsmcore {
 namespace {
@@ -18,6 +29,10 @@ using test::Text;
 std::string LoginCode(TestCluster& cluster, const char* user, const char* password,
                       Role role = Role::kCryptoUser) {
   return CodeOf(cluster->Login(CredentialOf(user, password), role));
+}
+
+unsigned FailedLogins(TestCluster& cluster) {
+  return cluster->Anonymous()->ListUsers()->at(1).failed_logins;
 }
 
 TEST(UsersTest, LogInWithTheRightPasswordOnly) {
@@ -49,6 +64,82 @@ TEST(UsersTest, MoreThanFiveWrongPasswordsLock) {
   EXPECT_EQ(LoginCode(cluster, "app", kUserPassword), Text(ErrorCode::kUserLocked));
   ASSERT_TRUE(cluster.Admin()->UnlockUser("app", Role::kCryptoUser));
   EXPECT_EQ(LoginCode(cluster, "app", kUserPassword), "ok");
+}
+
+// Wrong passwords that all begin at the same moment: no more are tried than the count allows.
+TEST(UsersTest, GuessesOfManyProcessesAreCountedOneByOne) {
+  constexpr int kGuessers = 12;
+  TestCluster cluster;
+  std::array<int, 2> start{};
+  ASSERT_EQ(pipe(start.data()), 0);
+  std::vector<pid_t> children;
+  for (int i = 0; i < kGuessers; ++i) {
+    children.push_back(fork());
+    if (children.back() != 0) continue;
+    close(start[1]);
+    char byte = 0;
+    const bool started = read(start[0], &byte, 1) == 0;
+    const auto session = cluster->Login(CredentialOf("app", "wrongpass1"), Role::kCryptoUser);
+    _exit(!started || session ? 1 : static_cast<int>(session.error().code()));
+  }
+  close(start[0]);
+  close(start[1]);
+  int wrong = 0;
+  int locked = 0;
+  for (const pid_t child : children) {
+    int status = 0;
+    waitpid(child, &status, 0);
+    wrong += status == static_cast<int>(ErrorCode::kPasswordWrong) << 8 ? 1 : 0;
+    locked += status == static_cast<int>(ErrorCode::kUserLocked) << 8 ? 1 : 0;
+  }
+  EXPECT_EQ(wrong, 5);
+  EXPECT_EQ(locked, kGuessers - 5);
+  EXPECT_EQ(FailedLogins(cluster), 6U);
+}
+
+TEST(UsersTest, GuessesOfManyThreadsAreCountedOneByOne) {
+  TestCluster cluster;
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 12; ++i) {
+      threads.emplace_back([&] { LoginCode(cluster, "app", "wrongpass1"); });
+    }
+  }
+  EXPECT_EQ(FailedLogins(cluster), 6U);
+}
+
+// The right password, begun while others guess, must not undo the lock that they end in.
+TEST(UsersTest, ARightPasswordThatWaitedForItsTurnDoesNotUndoALock) {
+  TestCluster cluster;
+  const auto file = cluster::ReadClusterFile(cluster.home());
+  ASSERT_TRUE(file.has_value());
+  const auto core = cluster::OpenCore(cluster.home(), *file);
+  ASSERT_TRUE(core.has_value());
+  auto turn = storage::FileLock::AcquireReading(cluster::GenerationFile(cluster.home()),
+                                                std::chrono::seconds(10), "busy");
+  ASSERT_TRUE(turn.has_value());
+  auto login =
+      std::async(std::launch::async, [&] { return LoginCode(cluster, "app", kUserPassword); });
+  EXPECT_EQ(login.wait_for(std::chrono::milliseconds(300)), std::future_status::timeout);
+  for (int i = 0; i < 6; ++i) {
+    const std::string path = users::UserPath(Role::kCryptoUser, "app");
+    EXPECT_TRUE(users::CountFailedLogin(*(*core)->engine, path).has_value());
+  }
+  {
+    [[maybe_unused]] const storage::FileLock done = *std::move(turn);
+  }
+  EXPECT_EQ(login.get(), Text(ErrorCode::kUserLocked));
+  EXPECT_EQ(FailedLogins(cluster), 6U);
+}
+
+TEST(UsersTest, AMachineCredentialWaitsForNobody) {
+  TestCluster cluster;
+  const auto pin = cluster.User()->CreateMachineCredential();
+  ASSERT_TRUE(pin.has_value());
+  const auto turn = storage::FileLock::AcquireReading(cluster::GenerationFile(cluster.home()),
+                                                      std::chrono::seconds(10), "busy");
+  ASSERT_TRUE(turn.has_value());
+  EXPECT_EQ(CodeOf(cluster->Login(*Credential::FromPin(*pin), Role::kCryptoUser)), "ok");
 }
 
 TEST(UsersTest, ARightPasswordForgetsTheWrongOnes) {
