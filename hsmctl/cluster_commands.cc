@@ -25,6 +25,7 @@ struct CreateOptions {
   std::optional<unsigned> hsms;
   std::vector<std::string> hsm_paths;
   std::string mode = "non-fips";
+  hsmcore::ModeSwitches switches;
   std::string type;
   std::string admin;
   std::optional<std::string> password_source;
@@ -49,17 +50,29 @@ Json ClusterJson(const ClusterDescription& cluster) {
           {"state", cluster.state},
           {"hsm-type", cluster.type},
           {"mode", NameOf(cluster.mode)},
+          {"ml-dsa", cluster.switches.ml_dsa},
+          {"ecdsa-with-weak-hash-function", cluster.switches.ecdsa_with_weak_hash},
           {"create-timestamp", cluster.created},
           {"revision", cluster.revision},
           {"home", cluster.home.string()},
           {"hsms", std::move(hsms)}};
 }
 
+// The mode and what of it is not as usual.
+std::string ModeText(const ClusterDescription& cluster) {
+  std::string text = NameOf(cluster.mode);
+  if (cluster.mode != ClusterMode::kFips) return text;
+  text += " (policy only: the algorithms are not a validated module's";
+  if (!cluster.switches.ml_dsa) text += "; without ML-DSA";
+  if (cluster.switches.ecdsa_with_weak_hash) text += "; ECDSA with weak digests";
+  return text + ")";
+}
+
 std::string ClusterText(const ClusterDescription& cluster) {
   Table summary({"Cluster", cluster.id});
   summary.AddRow({"State", cluster.state});
   summary.AddRow({"Type", cluster.type});
-  summary.AddRow({"Mode", NameOf(cluster.mode)});
+  summary.AddRow({"Mode", ModeText(cluster)});
   summary.AddRow({"Created", TimeText(cluster.created)});
   summary.AddRow({"Revision", std::to_string(cluster.revision)});
   summary.AddRow({"Home", cluster.home.string()});
@@ -91,6 +104,11 @@ Result<ClusterOptions> ToClusterOptions(const Context& context, const CreateOpti
                 "--hsms " + std::to_string(options.hsms) + " needs as many --hsm-path, or none");
   }
   options.mode = given.mode == "fips" ? ClusterMode::kFips : ClusterMode::kNonFips;
+  if (options.mode != ClusterMode::kFips && given.switches != hsmcore::ModeSwitches()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "--disable-ml-dsa and --enable-ecdsa-with-weak-hash-function are for --mode fips");
+  }
+  options.switches = given.switches;
   if (!given.type.empty()) options.type = given.type;
   if (!given.admin.empty()) options.admin = given.admin;
   if (!given.cost.empty()) options.cost = *hsmcore::PasswordCostByName(given.cost);
@@ -138,6 +156,10 @@ void AddCreate(CLI::App& group, SelectedCommand& selected) {
   app->add_option("--mode", options->mode, "Fixed for good (non-fips)")
       ->check(CLI::IsMember({"fips", "non-fips"}))
       ->type_name("MODE");
+  app->add_flag("!--disable-ml-dsa", options->switches.ml_dsa,
+                "FIPS mode: refuse ML-DSA keys (CloudHSM before September 2026)");
+  app->add_flag("--enable-ecdsa-with-weak-hash-function", options->switches.ecdsa_with_weak_hash,
+                "FIPS mode: let ECDSA sign with a digest weaker than the key");
   app->add_option("--type", options->type, "HSM type (hsm2m.medium)")->type_name("TYPE");
   app->add_option("--admin", options->admin, "Name of the first admin (admin)")->type_name("NAME");
   app->add_option("--password-source", options->password_source, "The admin's password")

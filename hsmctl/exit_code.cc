@@ -31,6 +31,7 @@ ExitCode ExitCodeOf(hsmcore::ErrorCode code) {
       return kNoOneKey;
 
     case kQuotaExceeded:
+    case kModeForbids:
     case kUserExists:
     case kPasswordPolicy:
     case kRoleForbids:

@@ -81,6 +81,11 @@ std::int64_t Reader::Signed(const char* name) {
   return field == nullptr ? 0 : field->get<std::int64_t>();
 }
 
+bool Reader::Flag(const char* name) {
+  const Value* field = Field(name, &Value::is_boolean);
+  return field != nullptr && field->get<bool>();
+}
+
 const Value& Reader::Map(const char* name) {
   const Value* field = Field(name, &Value::is_object);
   return field == nullptr ? empty_ : *field;

@@ -34,6 +34,7 @@ class Reader {
   Bytes Blob(const char* name);
   std::uint64_t Number(const char* name);
   std::int64_t Signed(const char* name);
+  bool Flag(const char* name);
   const Value& Map(const char* name);
   const Value& List(const char* name);
   // The field "v", which every record has: kHomeNewer above `known`.

@@ -17,6 +17,8 @@ Bytes Config::Encode(const vault::Identity& admin) const {
   const Bytes body = cbor::Encode({{"id", id},
                                    {"type", type},
                                    {"mode", NameOf(mode)},
+                                   {"ml-dsa", switches.ml_dsa},
+                                   {"ecdsa-weak-hash", switches.ecdsa_with_weak_hash},
                                    {"cost", static_cast<unsigned>(cost)},
                                    {"created", created}});
   return cbor::Encode({{"v", kVersion},
@@ -38,6 +40,11 @@ Result<Config> Config::Decode(ByteView record, ByteView root, std::string_view c
   config.type = fields.Text("type");
   config.mode = fields.Text("mode") == NameOf(ClusterMode::kFips) ? ClusterMode::kFips
                                                                   : ClusterMode::kNonFips;
+  // Clusters of before there were switches have none.
+  if (fields.Has("ml-dsa")) {
+    config.switches.ml_dsa = fields.Flag("ml-dsa");
+    config.switches.ecdsa_with_weak_hash = fields.Flag("ecdsa-weak-hash");
+  }
   const std::uint64_t cost = fields.Number("cost");
   config.cost = static_cast<PasswordCost>(cost);
   config.created = fields.Signed("created");

@@ -17,6 +17,7 @@ struct Config {
   std::string id;
   std::string type;
   ClusterMode mode = ClusterMode::kNonFips;
+  ModeSwitches switches;
   PasswordCost cost = PasswordCost::kInteractive;
   std::int64_t created = 0;
 

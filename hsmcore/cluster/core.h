@@ -20,6 +20,7 @@ struct Core {
   ClusterFile file;
   std::unique_ptr<storage::GenerationMap> generations;  // outlives the engine
   std::unique_ptr<storage::Engine> engine;
+  Config config;  // as it was when the cluster was opened; nothing in it changes
   // Held around every use of the engine, so that no child is born in the middle of one.
   ForkMutex mutex;
 };

@@ -30,9 +30,9 @@ Status Allow(Operation operation, std::optional<Role> role);
 // The flags of the halves that are there. A public key that is not held in the HSM has neither.
 struct UsableKey {
   KeyHandle handle;
-  bool secret = false;  // a secret key: private_half has its flags
   std::optional<AttributeFlags> private_half;
   std::optional<AttributeFlags> public_half;
+  bool secret = false;  // a secret key: private_half has its flags
 };
 
 // kAttributeForbids names the attribute; kPublicKeyOnly: the private half is not there.

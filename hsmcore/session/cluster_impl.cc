@@ -153,8 +153,8 @@ Result<std::vector<std::string>> ClusterImpl::Sync() {
 
 Status Fill(const std::shared_ptr<cluster::Core>& core, const vault::Identity& admin,
             const ClusterOptions& options) {
-  const cluster::Config config{core->file.id, options.type, options.mode, options.cost,
-                               std::time(nullptr)};
+  const cluster::Config config{core->file.id,    options.type, options.mode,
+                               options.switches, options.cost, std::time(nullptr)};
   const std::lock_guard lock(core->mutex);
   return users::CreateFirstAdmin(*core, admin, options.admin, options.admin_password, config);
 }
@@ -195,7 +195,7 @@ Result<std::shared_ptr<Cluster>> Cluster::Open(const std::filesystem::path& home
   {
     // A damaged or newer store is reported here, not at the first key.
     const std::lock_guard use(core->mutex);
-    HSMCORE_CHECK(cluster::ReadConfig(*core));
+    HSMCORE_TRY(core->config, cluster::ReadConfig(*core));
   }
   auto opened = std::make_shared<ClusterImpl>(std::move(core));
   ClusterImpl::Join(opened);

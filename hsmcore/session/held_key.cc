@@ -53,9 +53,9 @@ Status HeldKey::CheckUse(Use use) const {
   } else if (deleted_.load(std::memory_order_acquire)) {
     return Fail(ErrorCode::kKeyGone, Cat("session key ", handle().ToString(), " was deleted"));
   }
-  return policy::AllowUse(
-      use, {handle(), is_secret(), Flags(parts_.private_info.has_value(), private_flags_),
-            Flags(parts_.public_info.has_value(), public_flags_)});
+  HSMCORE_CHECK(policy::AllowKeyType(parts_.rules, type(), use));
+  return policy::AllowUse(use, {handle(), Flags(parts_.private_info.has_value(), private_flags_),
+                                Flags(parts_.public_info.has_value(), public_flags_), is_secret()});
 }
 
 // Somebody changed or deleted the key, here or in another process.
@@ -90,8 +90,18 @@ Status HeldKey::CheckPairUse(Use use) const {
       Cat("key ", handle().ToString(), " is a secret key; this operation needs a key pair"));
 }
 
-Result<std::unique_ptr<SignatureStream>> HeldKey::NewSigner(const SignMechanism& mechanism) const {
+Status HeldKey::CheckSigning(const SignMechanism& mechanism, std::size_t tbs_size) const {
   HSMCORE_CHECK(CheckPairUse(Use::kSign));
+  return policy::AllowSigning(parts_.rules, parts_.public_part, mechanism, tbs_size);
+}
+
+Status HeldKey::CheckCipher(Use use, const CipherMechanism& mechanism) const {
+  HSMCORE_CHECK(CheckPairUse(use));
+  return policy::AllowRsaCipher(parts_.rules, mechanism.kind);
+}
+
+Result<std::unique_ptr<SignatureStream>> HeldKey::NewSigner(const SignMechanism& mechanism) const {
+  HSMCORE_CHECK(CheckSigning(mechanism, 0));
   return parts_.ready->NewSigner(parts_.ready, mechanism);
 }
 
@@ -103,7 +113,7 @@ Result<std::unique_ptr<SignatureStream>> HeldKey::NewVerifier(
 
 Result<std::size_t> HeldKey::Sign(const SignMechanism& mechanism, ByteView tbs,
                                   std::span<std::uint8_t> out) const {
-  HSMCORE_CHECK(CheckPairUse(Use::kSign));
+  HSMCORE_CHECK(CheckSigning(mechanism, tbs.size()));
   return parts_.ready->Sign(mechanism, tbs, out);
 }
 
@@ -121,13 +131,13 @@ Result<std::size_t> HeldKey::VerifyRecover(const SignMechanism& mechanism, ByteV
 
 Result<std::size_t> HeldKey::Encrypt(const CipherMechanism& mechanism, ByteView plain,
                                      std::span<std::uint8_t> out) const {
-  HSMCORE_CHECK(CheckPairUse(Use::kEncrypt));
+  HSMCORE_CHECK(CheckCipher(Use::kEncrypt, mechanism));
   return parts_.ready->Encrypt(mechanism, plain, out);
 }
 
 Result<std::size_t> HeldKey::Decrypt(const CipherMechanism& mechanism, ByteView cipher,
                                      std::span<std::uint8_t> out) const {
-  HSMCORE_CHECK(CheckPairUse(Use::kDecrypt));
+  HSMCORE_CHECK(CheckCipher(Use::kDecrypt, mechanism));
   return parts_.ready->Decrypt(mechanism, cipher, out);
 }
 

@@ -11,6 +11,7 @@
 #include "crypto/secret_key.h"
 #include "hsmcore/key.h"
 #include "policy/gate.h"
+#include "policy/mode.h"
 
 namespace hsmcore::session {
 
@@ -26,6 +27,7 @@ class HeldKey final : public Key {
     Bytes spki;
     std::optional<KeyInfo> private_info;
     std::optional<KeyInfo> public_info;
+    policy::ModeRules rules;  // of the cluster that holds the key
     // Persistent keys: where to look whether the key still is what it was.
     std::shared_ptr<cluster::Core> core;
     std::uint64_t version = 0;
@@ -67,6 +69,9 @@ class HeldKey final : public Key {
 
  private:
   Status LookAgain() const;
+  // The gates for a signature and for RSA encryption.
+  Status CheckSigning(const SignMechanism& mechanism, std::size_t tbs_size) const;
+  Status CheckCipher(Use use, const CipherMechanism& mechanism) const;
   // The gate for an operation of a key pair. kKeyTypeMismatch: it is a secret key.
   Status CheckPairUse(Use use) const;
 

@@ -72,6 +72,11 @@ Status SessionImpl::Allow(policy::Operation operation) const {
   return policy::Allow(operation, login_ ? std::optional(login_->role) : std::nullopt);
 }
 
+Status SessionImpl::AllowNew(KeyType type, policy::Origin origin, bool token) const {
+  HSMCORE_CHECK(Allow(token ? policy::Operation::kManageKeys : policy::Operation::kMakeSessionKey));
+  return policy::AllowNewKey(Rules(), type, origin);
+}
+
 // ---- Finding ------------------------------------------------------------------------------------
 
 std::vector<KeyInfo> SessionImpl::Visible(const keys::KeyRecord& record) const {
@@ -182,6 +187,7 @@ Result<KeyPtr> SessionImpl::LoadHandle(KeyHandle handle, bool want_private) {
   if (record->public_half) parts.public_info = record->Info(KeyClass::kPublicKey);
   parts.public_part = record->public_part;
   parts.core = core_;
+  parts.rules = Rules();
   parts.version = record->version;
   HSMCORE_TRY(std::shared_ptr<const HeldKey> held,
               MakeHeld(std::move(parts), material ? &*material : nullptr, false));
@@ -256,6 +262,7 @@ Result<KeyPtr> SessionImpl::MakeSessionKey(const KeyPairMaterial& material,
   HeldKey::Parts parts;
   parts.public_part = material.public_part;
   parts.material = keys::CloneOf(material.private_part);
+  parts.rules = Rules();
   const KeyHandle handle = NextSessionHandle();
   const bool pair = !std::holds_alternative<SecretFacts>(material.public_part);
   parts.private_info = {.handle = handle,
@@ -295,7 +302,7 @@ Result<KeyPtr> SessionImpl::Make(const KeyPairMaterial& material, KeyTemplate fo
 
 Result<KeyPtr> SessionImpl::Generate(const KeySpec& spec, const KeyTemplate& form) {
   const bool token = form.private_half.flags.Has(Attribute::kToken);
-  HSMCORE_CHECK(Allow(token ? policy::Operation::kManageKeys : policy::Operation::kMakeSessionKey));
+  HSMCORE_CHECK(AllowNew(spec.type, policy::Origin::kGenerated, token));
   if (IsSecret(spec.type)) {
     HSMCORE_TRY(SecretBytes value, crypto::GenerateSecret(spec.type, spec.secret_bytes));
     HSMCORE_TRY(SecretFacts facts, crypto::FactsOf(spec.type, value));
@@ -307,7 +314,7 @@ Result<KeyPtr> SessionImpl::Generate(const KeySpec& spec, const KeyTemplate& for
 
 Result<KeyPtr> SessionImpl::ImportPair(const KeyPairMaterial& material, const KeyTemplate& form) {
   const bool token = form.private_half.flags.Has(Attribute::kToken);
-  HSMCORE_CHECK(Allow(token ? policy::Operation::kManageKeys : policy::Operation::kMakeSessionKey));
+  HSMCORE_CHECK(AllowNew(TypeOf(material.public_part), policy::Origin::kFromOutside, token));
   HSMCORE_CHECK(crypto::AsymmetricKey::FromPair(material, true));
   return Make(material, form, false);
 }
@@ -315,14 +322,15 @@ Result<KeyPtr> SessionImpl::ImportPair(const KeyPairMaterial& material, const Ke
 Result<KeyPtr> SessionImpl::ImportSecret(KeyType type, const SecretBytes& value,
                                          const ObjectAttributes& form) {
   const bool token = form.flags.Has(Attribute::kToken);
-  HSMCORE_CHECK(Allow(token ? policy::Operation::kManageKeys : policy::Operation::kMakeSessionKey));
+  HSMCORE_CHECK(AllowNew(type, policy::Origin::kFromOutside, token));
   HSMCORE_TRY(SecretFacts facts, crypto::FactsOf(type, value));
   return Make({std::move(facts), SecretValue{value.Clone()}}, {form, {}}, false);
 }
 
 Result<KeyInfo> SessionImpl::ImportPublic(const PublicMaterial& material,
                                           const ObjectAttributes& form) {
-  HSMCORE_CHECK(Allow(policy::Operation::kManageKeys));
+  constexpr bool kPersistent = true;
+  HSMCORE_CHECK(AllowNew(TypeOf(material), policy::Origin::kFromOutside, kPersistent));
   HSMCORE_CHECK(CheckNames(form));
   HSMCORE_CHECK(crypto::AsymmetricKey::FromPublic(material));
   keys::KeyRecord record;

@@ -64,6 +64,9 @@ class SessionImpl final : public Session {
   using CacheKey = std::pair<KeyHandle, bool>;
 
   Status Allow(policy::Operation operation) const;
+  // A new key: who asks, and what the mode says of the type.
+  Status AllowNew(KeyType type, policy::Origin origin, bool token) const;
+  policy::ModeRules Rules() const { return {core_->config.mode, core_->config.switches}; }
   users::Actor Me() const {
     return login_ ? users::Actor{&login_->identity, login_->path()} : users::Actor();
   }

@@ -198,11 +198,12 @@ class Home:
         return other
 
 
-def create_cluster(build, path, work, hsms=3):
+def create_cluster(build, path, work, hsms=3, options=()):
     """A cluster with the users that all tests know."""
     home = Home(build, path, work)
     home.cli("cluster", "create", "--hsms", str(hsms), "--admin", "admin", "--password-source",
-             secret_file(work, "admin", "adminpass1"), "--password-hash-cost", "low", pin=None)
+             secret_file(work, "admin", "adminpass1"), "--password-hash-cost", "low", *options,
+             pin=None)
     home.admin("user", "create", "--username", "app", "--role", "crypto-user",
                "--password-source", secret_file(work, "app", "apppass123"))
     return home

@@ -18,6 +18,13 @@ namespace hsmcore {
 enum class ClusterMode : std::uint8_t { kFips, kNonFips };
 const char* NameOf(ClusterMode mode);  // "FIPS", "NON_FIPS"
 
+// What a cluster in FIPS mode can be told when it is made.
+struct ModeSwitches {
+  bool ml_dsa = true;                 // FIPS 204; CloudHSM allows it since September 2026
+  bool ecdsa_with_weak_hash = false;  // sign with a digest weaker than the key
+  friend bool operator==(const ModeSwitches&, const ModeSwitches&) = default;
+};
+
 // How much work a password guess costs: libsodium's Argon2id presets. kLow is for test stands.
 enum class PasswordCost : std::uint8_t { kLow, kInteractive, kModerate, kSensitive };
 std::optional<PasswordCost> PasswordCostByName(std::string_view name);
@@ -26,8 +33,9 @@ struct ClusterOptions {
   std::filesystem::path home;
   unsigned hsms = 3;  // 1..28
   std::vector<std::filesystem::path>
-      hsm_paths;  // absolute, one for each HSM; empty: below the home
-  ClusterMode mode = ClusterMode::kNonFips;
+      hsm_paths;                             // absolute, one for each HSM; empty: below the home
+  ClusterMode mode = ClusterMode::kNonFips;  // never changes
+  ModeSwitches switches;
   std::string type = "hsm2m.medium";
   std::string admin = "admin";
   SecretBytes admin_password;
@@ -49,6 +57,7 @@ struct ClusterDescription {
   std::string id;
   std::string type;
   ClusterMode mode = ClusterMode::kNonFips;
+  ModeSwitches switches;
   std::string state;  // ACTIVE, DEGRADED
   std::int64_t created = 0;
   std::uint64_t revision = 0;
