@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/rsa.h>
 
 #include <algorithm>
@@ -41,6 +42,14 @@ constexpr auto kSaltNames = std::to_array<SaltName>({
     {OSSL_PKEY_RSA_PSS_SALT_LEN_AUTO, hsmcore::kSaltLengthAuto},
     {"auto-digestmax", hsmcore::kSaltLengthAutoDigestMax},
 });
+
+// As the default provider of the library that is running: the longest, and since 3.1 no longer than
+// the digest.
+int DefaultSaltLength() {
+  constexpr auto kVersion31 = 0x30100000UL;
+  return OpenSSL_version_num() < kVersion31 ? hsmcore::kSaltLengthAuto
+                                            : hsmcore::kSaltLengthAutoDigestMax;
+}
 
 Result<int> GetSaltLength(const OSSL_PARAM& param) {
   if (!IsText(param)) return GetInt(param);
@@ -132,7 +141,7 @@ Status RsaSignature::Init(SignatureUse use, const KeyObject* object, const OSSL_
   digest_is_fixed_ = false;
   const bool pss = key_->type() == hsmcore::KeyType::kRsaPss;
   mechanism_.kind = pss ? Kind::kRsaPss : Kind::kRsaPkcs1;
-  mechanism_.salt_length = hsmcore::kSaltLengthAuto;
+  mechanism_.salt_length = DefaultSaltLength();
   if (const auto* restricted = restrictions()) {
     mechanism_.digest = restricted->digest;
     mechanism_.mgf_digest = restricted->mgf_digest;

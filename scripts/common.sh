@@ -34,9 +34,10 @@ project_files() {
     \( "${patterns[@]:1}" \) | sort
 }
 
+# As in CMakePresets.json. HSM_BUILD_SUFFIX keeps the builds of different Debians apart.
 build_dir_of() {
   case $1 in
-    dev) echo build ;;
-    *) echo "build-$1" ;;
+    dev) echo "build${HSM_BUILD_SUFFIX:-}" ;;
+    *) echo "build-$1${HSM_BUILD_SUFFIX:-}" ;;
   esac
 }

@@ -20,6 +20,16 @@ def children_of(pid):
     return {int(word) for word in listing.split()}
 
 
+def nginx_version():
+    """(1, 22, 1), or () where there is no nginx."""
+    try:
+        said = subprocess.run(["/usr/sbin/nginx", "-v"], capture_output=True, text=True,
+                              check=True).stderr
+    except (OSError, subprocess.CalledProcessError):
+        return ()
+    return tuple(int(word) for word in re.search(r"nginx/([\d.]+)", said)[1].split("."))
+
+
 class Nginx:
     """A master and two workers. A daemon, because nginx ignores USR2 otherwise."""
 

@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -43,6 +44,15 @@ KINDS = {
 }
 RSA_KINDS = ("rsa2048", "rsa3072")
 EC_KINDS = ("p224", "p256", "p384", "p521", "secp256k1")
+
+
+def openssl_version():
+    """(3, 0): of the tool and the library that are tested."""
+    said = subprocess.run(["openssl", "version"], capture_output=True, text=True, check=True).stdout
+    return tuple(map(int, re.match(r"OpenSSL (\d+)\.(\d+)", said).groups()))
+
+
+OPENSSL = openssl_version()
 
 
 @dataclass

@@ -3,7 +3,7 @@
 
 import pytest
 
-from support import KINDS
+from support import KINDS, OPENSSL
 
 
 @pytest.mark.smoke
@@ -35,10 +35,10 @@ def test_listing_by_user(keyed):
 
 
 def test_no_certificates_yet(keyed):
-    shown = keyed.openssl("storeutl", "-noout", "-certs", "hsm:", expect=None)
-    assert "Total found: 0" in shown.text
-    assert "Total found: 0" in keyed.openssl("storeutl", "-noout", "-crls", "hsm:",
-                                             expect=None).text
+    # OpenSSL 3.5 says nothing about nothing.
+    for kind in ("-certs", "-crls"):
+        shown = keyed.openssl("storeutl", "-noout", kind, "hsm:")
+        assert (shown.text, shown.err) == ("" if OPENSSL >= (3, 5) else "Total found: 0\n", "")
 
 
 @pytest.mark.parametrize("path", ["p256", "object=p256", "object=p256;type=private", "%70256",

@@ -5,10 +5,13 @@ import pathlib
 
 import pytest
 
-from servers import IS_ROOT, Haproxy, Load, Nginx, bundle, curl
+from servers import IS_ROOT, Haproxy, Load, Nginx, bundle, curl, nginx_version
 from support import KINDS, secret_file
 
 KINDS_SERVED = ("rsa2048", "p256")
+
+# How nginx can name a key in the HSM; by URI from 1.29 on.
+NGINX_KEYS = ["reference"] + (["store"] if nginx_version() >= (1, 29) else [])
 
 
 @pytest.fixture
@@ -66,8 +69,11 @@ def load_while(server, seconds, log, action, serve):
 @pytest.mark.smoke
 @pytest.mark.parametrize("kind", [*KINDS_SERVED, "ed25519"])
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
-def test_nginx_serves(keyed, pki, pin_source, serve, kind, version):
-    server = serve(Nginx(keyed, pairs(keyed, kind), protocol=f"TLSv{version}"))
+@pytest.mark.parametrize("named", NGINX_KEYS)
+def test_nginx_serves(keyed, pki, pin_source, serve, kind, version, named):
+    [(certificate, reference)] = pairs(keyed, kind)
+    key = {"reference": reference, "store": f"store:hsm:{kind}"}[named]
+    server = serve(Nginx(keyed, [(certificate, key)], protocol=f"TLSv{version}"))
     for _ in range(4):
         assert curl(keyed, server.port, pki).text == "from nginx\n"
     assert server.complaints() == []
