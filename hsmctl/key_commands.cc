@@ -157,11 +157,13 @@ std::optional<KeyClass> HalfOf(Attribute attribute) {
     case Attribute::kSensitive:
     case Attribute::kExtractable:
     case Attribute::kWrapWithTrusted:
+    case Attribute::kUnwrapTemplate:
       return KeyClass::kPrivateKey;
     case Attribute::kVerify:
     case Attribute::kEncrypt:
     case Attribute::kWrap:
     case Attribute::kTrusted:
+    case Attribute::kWrapTemplate:
       return KeyClass::kPublicKey;
     default:
       return std::nullopt;
@@ -202,6 +204,12 @@ Result<std::string> ReferencePem(Session& session, const KeyInfo& info) {
 Result<Report> GenerateFile(const Context& context, const GenerateFileOptions& given) {
   HSMCORE_TRY(const OneKey key, LoginAndFindOneKey(context, given.filter));
   const KeyInfo& info = key.halves.front();
+  if (info.klass == KeyClass::kSecretKey) {
+    return Fail(ErrorCode::kKeyTypeMismatch,
+                info.handle.ToString() +
+                    " is a secret key, which no file stands for; programs name it by its URI, "
+                    "hsm:LABEL;type=secret-key, and 'key wrap' takes it out encrypted");
+  }
   HSMCORE_TRY(const std::string pem,
               given.encoding == "pem" ? PublicPem(info) : ReferencePem(*key.session, info));
   HSMCORE_CHECK(WriteNewFile(
@@ -294,6 +302,7 @@ void AddKeyCommands(CLI::App& parent, SelectedCommand& selected) {
   AddOneKeyCommands(*group, selected);
   AddSetAttribute(*group, selected);
   AddGenerateFile(*group, selected);
+  AddKeyWrapCommands(*group, selected);
 }
 
 }  // namespace hsmctl

@@ -224,7 +224,7 @@ void AddGenerate(CLI::App& key_group, SelectedCommand& selected) {
   AddGenerateOptions(*ed25519.app, *ed25519.options);
 }
 
-void AddImport(CLI::App& key_group, SelectedCommand& selected) {
+CLI::App* AddImport(CLI::App& key_group, SelectedCommand& selected) {
   CLI::App* group = AddGroup(key_group, {.name = "import",
                                          .description = "Takes in a key from outside",
                                          .example = "hsmctl --user app key import pem --path "
@@ -245,13 +245,14 @@ void AddImport(CLI::App& key_group, SelectedCommand& selected) {
   AddNewKeyOptions(*app, options->names);
   app->add_option("--attributes", options->attributes, "What a public key may do: verify=true, ...")
       ->type_name("NAME=VALUE");
+  return group;
 }
 
 }  // namespace
 
 void AddKeyCreateCommands(CLI::App& key_group, SelectedCommand& selected) {
   AddGenerate(key_group, selected);
-  AddImport(key_group, selected);
+  AddKeySecretCommands(key_group, *AddImport(key_group, selected), selected);
 }
 
 }  // namespace hsmctl

@@ -97,6 +97,11 @@ Result<ObjectAttributes> MakeHalf(KeyClass klass, const std::string& label,
   return half;
 }
 
+Status CheckLabel(const NewKeyOptions& options) {
+  if (!options.label.empty()) return {};
+  return Fail(ErrorCode::kInvalidArgument, "a new key needs a label: --label");
+}
+
 Result<std::string> LabelOf(const std::string& own, const NewKeyOptions& options) {
   const std::string& label = own.empty() ? options.label : own;
   if (label.empty()) {
@@ -166,6 +171,14 @@ void AddNewKeyOptions(CLI::App& app, NewKeyOptions& options) {
       ->type_name("NAME=VALUE");
 }
 
+void AddNewSecretOptions(CLI::App& app, NewKeyOptions& options) {
+  app.add_option("--label", options.label, "Label of the key")->type_name("TEXT");
+  app.add_option("--id", options.id, "Id of the key")->type_name("HEX");
+  app.add_option("--attributes", options.private_attributes,
+                 "What the key may do: encrypt=true, wrap=true, extractable=false, ...")
+      ->type_name("NAME=VALUE");
+}
+
 Result<KeyTemplate> MakeTemplate(const NewKeyOptions& options) {
   HSMCORE_TRY(const std::string private_label, LabelOf(options.private_label, options));
   HSMCORE_TRY(const std::string public_label, LabelOf(options.public_label, options));
@@ -180,6 +193,22 @@ Result<KeyTemplate> MakeTemplate(const NewKeyOptions& options) {
 Result<ObjectAttributes> MakePublicTemplate(const NewKeyOptions& options) {
   HSMCORE_TRY(const std::string label, LabelOf(options.public_label, options));
   return MakeHalf(KeyClass::kPublicKey, label, options, options.public_attributes);
+}
+
+Result<std::vector<std::pair<std::string, std::string>>> Assignments(const NewKeyOptions& options) {
+  HSMCORE_CHECK(CheckLabel(options));
+  std::vector<std::pair<std::string, std::string>> assignments = {{"label", options.label}};
+  if (!options.id.empty()) assignments.emplace_back("id", options.id);
+  if (options.session) assignments.emplace_back("token", "false");
+  for (const std::string& assignment : options.private_attributes) {
+    HSMCORE_TRY(assignments.emplace_back(), SplitAssignment(assignment));
+  }
+  return assignments;
+}
+
+Result<ObjectAttributes> MakeSecretTemplate(const NewKeyOptions& options) {
+  HSMCORE_CHECK(CheckLabel(options));
+  return MakeHalf(KeyClass::kSecretKey, options.label, options, options.private_attributes);
 }
 
 }  // namespace hsmctl

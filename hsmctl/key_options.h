@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "context.h"
@@ -47,10 +48,16 @@ struct NewKeyOptions {
   std::vector<std::string> private_attributes;
 };
 void AddNewKeyOptions(CLI::App& app, NewKeyOptions& options);
+// For a key that is one object: --attributes are kept as private_attributes.
+void AddNewSecretOptions(CLI::App& app, NewKeyOptions& options);
 
 // Errors: kInvalidArgument and ApplyAtCreation's.
 hsmcore::Result<hsmcore::KeyTemplate> MakeTemplate(const NewKeyOptions& options);
 hsmcore::Result<hsmcore::ObjectAttributes> MakePublicTemplate(const NewKeyOptions& options);
+hsmcore::Result<hsmcore::ObjectAttributes> MakeSecretTemplate(const NewKeyOptions& options);
+// The same as names and values, and nothing that the options do not say.
+hsmcore::Result<std::vector<std::pair<std::string, std::string>>> Assignments(
+    const NewKeyOptions& options);
 
 }  // namespace hsmctl
 

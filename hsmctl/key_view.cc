@@ -30,12 +30,26 @@ std::vector<std::string> OwnersOf(const KeyInfo& info) {
   return {info.owner};
 }
 
+Json TemplateJson(const hsmcore::AttributeTemplate& attributes) {
+  Json list = Json::object();
+  for (const auto& [attribute, value] : attributes) {
+    const AttributeRow& row = RowOf(attribute);
+    list[row.name] = row.kind == AttributeKind::kFlag ? Json(value == "true") : Json(value);
+  }
+  return list;
+}
+
 // Nothing for an attribute that this kind of key does not have.
 std::optional<Json> AttributeJson(const KeyInfo& info, const AttributeRow& row) {
   std::string text = AttributeText(info, row.attribute);
   const bool may_be_empty = row.attribute == Attribute::kLabel || row.attribute == Attribute::kId;
   if (text.empty() && !may_be_empty) return std::nullopt;
   if (row.kind == AttributeKind::kFlag) return text == "true";
+  if (row.kind == AttributeKind::kTemplate) {
+    return TemplateJson(row.attribute == Attribute::kWrapTemplate
+                            ? info.attributes.wrap_template
+                            : info.attributes.unwrap_template);
+  }
   if (row.kind == AttributeKind::kNumber) {
     std::uint64_t number = 0;
     const char* end = text.data() + text.size();

@@ -2,10 +2,12 @@
 #include "store.h"
 
 #include <openssl/core_names.h>
+#include <openssl/core_object.h>
 #include <openssl/store.h>
 
 #include <array>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -24,6 +26,9 @@ using hsmcore::KeyUri;
 
 // The objects behind one hsm: URI.
 //
+constexpr const char* kNoSecretKeys =
+    "a secret key cannot be loaded as an object; type can be private or public here";
+
 // A URI that names a key (object, id or handle) gives exactly that one: the private half, after a
 // login; or the public half and without login, with type=public or where the application expects a
 // public key. So does any other URI where the application expects a key: it takes the first that it
@@ -31,7 +36,8 @@ using hsmcore::KeyUri;
 //
 // Otherwise a URI that names no key lists what is visible: with a password at hand each pair once
 // as a private key, and the public keys that stand alone; without one, the public keys. Nobody is
-// asked for a password here.
+// asked for a password here. Secret keys are no objects that OSSL_STORE could hand over on every
+// version; an application that expects nothing in particular sees their URIs.
 class Store {
  public:
   Store(const ProviderContext& provider, KeyUri uri) : provider_(provider), uri_(std::move(uri)) {}
@@ -48,6 +54,7 @@ class Store {
   struct Item {
     KeyHandle handle;
     bool with_private = false;
+    std::string description;  // of a secret key
   };
 
   bool WantsPrivate() const {
@@ -61,6 +68,7 @@ class Store {
   Result<std::unique_ptr<KeyObject>> LoadOne(const Prompt& prompt);
   Result<std::unique_ptr<KeyObject>> LoadNext();
   Status List();
+  void AddToList(const hsmcore::KeyInfo& info);
 
   const ProviderContext& provider_;
   const KeyUri uri_;
@@ -72,6 +80,22 @@ class Store {
   bool failed_ = false;
   bool at_end_ = false;
 };
+
+// OSSL_STORE_INFO_NAME: the URI of what is there.
+bool HandOverName(KeyHandle handle, std::string description, OSSL_CALLBACK* callback,
+                  void* argument) {
+  KeyUri uri;
+  uri.handle = handle;
+  uri.klass = KeyClass::kSecretKey;
+  std::string name = uri.ToString();
+  int object_type = OSSL_OBJECT_NAME;
+  const std::array<OSSL_PARAM, 4> params = {
+      OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &object_type),
+      OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA, name.data(), 0),
+      OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DESC, description.data(), 0),
+      OSSL_PARAM_construct_end()};
+  return callback(params.data(), argument) == 1;
+}
 
 // A store of certificates can be searched by subject, a store of keys cannot.
 Status RefuseSearch(Store&, const OSSL_PARAM&) {
@@ -111,6 +135,11 @@ Result<bool> Store::Load(OSSL_CALLBACK* callback, void* argument, const Prompt& 
     at_end_ = true;
     return false;
   }
+  if (!WantsOne() && !items_[next_].description.empty()) {
+    const Item& secret = items_[next_++];
+    at_end_ = next_ == items_.size();
+    return HandOverName(secret.handle, secret.description, callback, argument);
+  }
   auto object = WantsOne() ? LoadOne(prompt) : LoadNext();
   if (!object) {
     // One bad key does not hide the others of a listing.
@@ -127,6 +156,7 @@ Result<std::unique_ptr<KeyObject>> Store::LoadOne(const Prompt& prompt) {
                 "the program needs the private key and the URI says type=public: drop type=public, "
                 "or use -pubin where the program can do with the public key");
   }
+  if (uri_.klass == KeyClass::kSecretKey) return Fail(ErrorCode::kNotSupported, kNoSecretKeys);
   HSMCORE_TRY(SessionPtr session, WantsPrivate() ? provider_.access.Login(uri_, prompt)
                                                  : provider_.access.Anonymous(uri_));
   const KeyQuery query = KeyQuery::FromUri(uri_);
@@ -146,17 +176,25 @@ Status Store::List() {
   HSMCORE_TRY(session_, WantsPrivate() ? provider_.access.LoginWithoutAsking(uri_)
                                        : provider_.access.Anonymous(uri_));
   HSMCORE_TRY(const std::vector<hsmcore::KeyInfo> found, session_->Find(KeyQuery::FromUri(uri_)));
-  for (const auto& info : found) {
-    const bool is_private = info.klass == KeyClass::kPrivateKey;
-    if (is_private && !WantsPrivate()) continue;
-    // In the order of handles a public half follows its private half.
-    const bool shown_already =
-        !items_.empty() && items_.back().handle == info.handle.PrivateHalf() && !is_private;
-    if (!shown_already) items_.push_back({info.handle, is_private});
-  }
+  for (const auto& info : found) AddToList(info);
   listed_ = true;
   failed_ = false;
   return {};
+}
+
+void Store::AddToList(const hsmcore::KeyInfo& info) {
+  if (info.klass == KeyClass::kSecretKey) {
+    if (expected_ != 0) return;
+    items_.push_back({info.handle, false,
+                      std::string(NameOf(info.type())) + " key '" + info.attributes.label + "'"});
+    return;
+  }
+  const bool is_private = info.klass == KeyClass::kPrivateKey;
+  if (is_private && !WantsPrivate()) return;
+  // In the order of handles a public half follows its private half.
+  const bool shown_already =
+      !items_.empty() && items_.back().handle == info.handle.PrivateHalf() && !is_private;
+  if (!shown_already) items_.push_back({info.handle, is_private, {}});
 }
 
 Result<std::unique_ptr<KeyObject>> Store::LoadNext() {
@@ -175,8 +213,11 @@ void* Open(void* provctx, const char* uri) {
   const auto& provider = ProviderContext::From(provctx);
   return Guard(provider.core, [&]() -> Result<std::unique_ptr<Store>> {
     HSMCORE_TRY(KeyUri parsed, KeyUri::Parse(uri));
-    if (parsed.certificate || parsed.klass == KeyClass::kSecretKey) {
+    if (parsed.certificate) {
       return Fail(ErrorCode::kNotSupported, "type can be private or public");
+    }
+    if (parsed.klass == KeyClass::kSecretKey && parsed.names_a_key()) {
+      return Fail(ErrorCode::kNotSupported, kNoSecretKeys);
     }
     return std::make_unique<Store>(provider, std::move(parsed));
   });

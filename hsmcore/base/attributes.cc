@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hsmcore/attributes.h"
 
+#include <algorithm>
 #include <array>
 
 #include "base/text.h"
@@ -45,6 +46,8 @@ constexpr auto kAttributes = std::to_array<AttributeRow>({
     {kModulus, "modulus", kHex, kNever, kNo, false, false, false},
     {kModulusSizeBits, "modulus-size-bits", kNumber, kNever, kNo, false, false, false},
     {kPublicExponent, "public-exponent", kHex, kNever, kNo, false, false, false},
+    {kWrapTemplate, "wrap-template", kTemplate, kOwner, kNo, false, false, false},
+    {kUnwrapTemplate, "unwrap-template", kTemplate, kOwner, kNo, false, false, false},
 });
 
 constexpr bool InEnumOrder() {
@@ -103,7 +106,62 @@ bool IsPrintableUtf8(std::string_view text) {
   return true;
 }
 
+// The value as AttributeText gives it.
+Result<std::string> CanonicalValue(const AttributeRow& row, std::string_view value) {
+  if (row.kind == kFlag) {
+    if (const auto on = ParseBool(value)) return *on ? "true" : "false";
+    return Fail(ErrorCode::kAttributeValue, Cat("'", row.name, "' takes true or false"));
+  }
+  if (row.kind != kHex) return std::string(value);
+  if (const auto bytes = ParseHex(value)) return Cat("0x", ToHex(*bytes));
+  return Fail(ErrorCode::kAttributeValue, Cat("'", row.name, "' takes hexadecimal digits"));
+}
+
+Status AddToTemplate(AttributeTemplate& attributes, const AttributeRow& owner,
+                     std::string_view term) {
+  const std::size_t equals = term.find('=');
+  if (equals == std::string_view::npos) {
+    return Fail(
+        ErrorCode::kAttributeValue,
+        Cat("'", owner.name, "' takes NAME=VALUE,NAME=VALUE,..., not '", term.substr(0, 40), "'"));
+  }
+  const auto attribute = AttributeByName(term.substr(0, equals));
+  if (!attribute) {
+    return Fail(
+        ErrorCode::kAttributeUnknown,
+        Cat("'", term.substr(0, std::min<std::size_t>(equals, 40)), "' is no key attribute"));
+  }
+  const AttributeRow& row = RowOf(*attribute);
+  const bool fits =
+      row.kind != kTemplate && (owner.attribute == kWrapTemplate || row.at_creation != kNo);
+  if (!fits) {
+    return Fail(ErrorCode::kAttributeReadOnly,
+                Cat("'", row.name, "' cannot be in '", owner.name, "'"));
+  }
+  HSMCORE_TRY(std::string value, CanonicalValue(row, term.substr(equals + 1)));
+  if (attributes.emplace(*attribute, std::move(value)).second) return {};
+  return Fail(ErrorCode::kAttributeValue, Cat("'", row.name, "' is there twice"));
+}
+
 }  // namespace
+
+Result<AttributeTemplate> ParseTemplate(const AttributeRow& row, std::string_view text) {
+  AttributeTemplate attributes;
+  while (!text.empty()) {
+    const std::string_view term = text.substr(0, text.find_first_of(", "));
+    text.remove_prefix(std::min(text.size(), term.size() + 1));
+    if (!term.empty()) HSMCORE_CHECK(AddToTemplate(attributes, row, term));
+  }
+  return attributes;
+}
+
+std::string ToString(const AttributeTemplate& attributes) {
+  std::string text;
+  for (const auto& [attribute, value] : attributes) {
+    text += Cat(text.empty() ? "" : ",", RowOf(attribute).name, "=", value);
+  }
+  return text;
+}
 
 std::span<const AttributeRow> AllAttributes() { return kAttributes; }
 const AttributeRow& RowOf(Attribute attribute) {
@@ -147,6 +205,12 @@ Status SetValue(ObjectAttributes& attributes, const AttributeRow& row, std::stri
       return Fail(ErrorCode::kAttributeValue, Cat("'", row.name, "' takes true or false"));
     }
     attributes.flags.Set(row.attribute, *on);
+    return {};
+  }
+  if (row.kind == kTemplate) {
+    auto& wanted =
+        row.attribute == kWrapTemplate ? attributes.wrap_template : attributes.unwrap_template;
+    HSMCORE_TRY(wanted, ParseTemplate(row, value));
     return {};
   }
   if (row.attribute == kLabel) {

@@ -18,7 +18,7 @@ std::optional<bool> ParseBool(std::string_view text);
 std::optional<Bytes> ParseHex(std::string_view text);
 std::string ToHex(ByteView bytes);
 
-// Sets the label, id or flag of `row` from text, without asking who may. kAttributeValue.
+// Sets the label, id, flag or template of `row` from text, without asking who may. kAttributeValue.
 Status SetValue(ObjectAttributes& attributes, const AttributeRow& row, std::string_view value);
 
 }  // namespace hsmcore

@@ -89,6 +89,23 @@ Result<Bytes> BlockOfZeros(const Library& library, std::string cipher_name, Byte
   return block;
 }
 
+// HMAC-SHA-256 under the key. The length is in the message, because HMAC takes a key and the same
+// key with zeros behind for one.
+Result<Bytes> CommitmentTo(const Library& library, ByteView key) {
+  constexpr std::size_t kCommitmentBytes = 32;
+  const std::string message = Cat("hsm key commitment v1 ", key.size());
+  Bytes commitment(kCommitmentBytes);
+  std::size_t size = 0;
+  const LibraryScope scope(library);
+  if (EVP_Q_mac(library.context(), "HMAC", nullptr, "SHA2-256", nullptr, key.data(), key.size(),
+                reinterpret_cast<const unsigned char*>(message.data()), message.size(),
+                commitment.data(), commitment.size(), &size) == nullptr ||
+      size != commitment.size()) {
+    return scope.Fail(ErrorCode::kCryptoFailure, "the commitment to a key");
+  }
+  return commitment;
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const SecretKey>> SecretKey::From(KeyType type, const SecretBytes& value) {
@@ -121,10 +138,12 @@ Result<SecretFacts> FactsOf(KeyType type, const SecretBytes& value) {
   HSMCORE_TRY(const SecretTypeRow* row, RowFor(type, value.size()));
   const ByteView key = value.Read(kForFacts);
   if (type == KeyType::kDes3) HSMCORE_CHECK(CheckDes3(key));
-  SecretFacts facts{type, value.size(), {}};
+  SecretFacts facts{type, value.size(), {}, {}};
   if (row->block_cipher != nullptr) {
     HSMCORE_TRY(const LibraryPtr library, Library::Acquire());
     HSMCORE_TRY(facts.check_value, BlockOfZeros(*library, row->block_cipher, key));
+    if (type != KeyType::kAes) return facts;
+    HSMCORE_TRY(facts.commitment, CommitmentTo(*library, key));
   }
   return facts;
 }

@@ -34,8 +34,9 @@ class SecretKey {
 // 32). 3DES keys have odd parity. kKeySize: the detail says which lengths there are.
 Result<SecretBytes> GenerateSecret(KeyType type, std::size_t bytes);
 
-// Length and check value (PKCS#11 CKA_CHECK_VALUE: three bytes of a block of zeros, encrypted).
-// kKeySize; kKeyImport: a 3DES key whose parts are equal (SP 800-67 section 3.2).
+// Length, check value (PKCS#11 CKA_CHECK_VALUE: three bytes of a block of zeros, encrypted), and
+// the commitment to an AES key. kKeySize; kKeyImport: a 3DES key whose parts are equal (SP 800-67
+// section 3.2).
 Result<SecretFacts> FactsOf(KeyType type, const SecretBytes& value);
 
 }  // namespace hsmcore::crypto

@@ -174,6 +174,10 @@ Result<KeyAlgorithm> ReadKeyAlgorithm(der::Reader& reader) {
               "X448, ML-DSA, ML-KEM and SLH-DSA");
 }
 
+Bytes EncodeKeyAlgorithm(const PublicMaterial& material) {
+  return der::AlgorithmIdentifier(RowOf(TypeOf(material)).oid, AlgorithmParameters(material));
+}
+
 Bytes PublicKeyBits(const PublicMaterial& material) {
   if (const auto* rsa = std::get_if<RsaPublic>(&material)) {
     return der::Element(der::kSequence,
@@ -188,10 +192,8 @@ Bytes PublicKeyBits(const PublicMaterial& material) {
 Result<Bytes> EncodeSpki(const PublicMaterial& material) {
   namespace der = crypto::der;
   HSMCORE_CHECK(crypto::CheckPublic(material));
-  const KeyTypeRow& row = RowOf(TypeOf(material));
-  return der::Element(der::kSequence,
-                      {der::AlgorithmIdentifier(row.oid, crypto::AlgorithmParameters(material)),
-                       der::BitString(crypto::PublicKeyBits(material))});
+  return der::Element(der::kSequence, {crypto::EncodeKeyAlgorithm(material),
+                                       der::BitString(crypto::PublicKeyBits(material))});
 }
 
 Result<PublicMaterial> DecodeSpki(ByteView der) {

@@ -23,6 +23,9 @@ Result<KeyAlgorithm> ReadKeyAlgorithm(der::Reader& reader);
 // The curve of EC parameters; these must be a name. kKeyImport.
 Result<Curve> ReadCurve(der::Reader& reader);
 
+// The AlgorithmIdentifier of a key, as DER.
+Bytes EncodeKeyAlgorithm(const PublicMaterial& material);
+
 // What subjectPublicKey holds: RSAPublicKey, the point, or the bytes of a raw key.
 Bytes PublicKeyBits(const PublicMaterial& material);
 

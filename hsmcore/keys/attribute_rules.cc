@@ -127,6 +127,10 @@ std::string AttributeText(const KeyInfo& info, Attribute attribute) {
       return info.attributes.label;
     case Attribute::kId:
       return info.attributes.id.empty() ? std::string() : "0x" + ToHex(info.attributes.id);
+    case Attribute::kWrapTemplate:
+      return ToString(info.attributes.wrap_template);
+    case Attribute::kUnwrapTemplate:
+      return ToString(info.attributes.unwrap_template);
     case Attribute::kCheckValue: {
       if (const auto* facts = std::get_if<SecretFacts>(&info.public_part)) {
         return facts->check_value.empty() ? std::string() : "0x" + ToHex(facts->check_value);

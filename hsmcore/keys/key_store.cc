@@ -6,6 +6,7 @@
 
 #include "base/cbor.h"
 #include "base/text.h"
+#include "keys/trusted_mark.h"
 #include "vault/sealing.h"
 
 namespace hsmcore::keys {
@@ -192,6 +193,8 @@ Result<KeyRecord> Rewrite(cluster::Core& core, const users::Actor& owner, KeyHan
                   PutIndex(change, record);
                 } else {
                   change.Delete(path);
+                  HSMCORE_TRY(const auto mark, change.Get(TrustedPath(handle)));
+                  if (mark) change.Delete(TrustedPath(handle));
                 }
                 if (!SameUse(private_before, record.private_half) ||
                     !SameUse(public_before, record.public_half)) {

@@ -104,6 +104,7 @@ cbor::Value EncodePublic(const PublicMaterial& material) {
     const auto& facts = std::get<SecretFacts>(material);
     value["length"] = facts.length;
     value["kcv"] = cbor::Blob(facts.check_value);
+    if (!facts.commitment.empty()) value["commit"] = cbor::Blob(facts.commitment);
   }
   return value;
 }
@@ -123,7 +124,8 @@ Result<PublicMaterial> DecodePublic(const cbor::Value& value, std::string_view w
     case KeyForm::kSecret:
       break;
   }
-  SecretFacts facts{*type, in.Number("length"), in.Blob("kcv")};
+  SecretFacts facts{*type, in.Number("length"), in.Blob("kcv"), {}};
+  if (in.Has("commit")) facts.commitment = in.Blob("commit");
   HSMCORE_CHECK(in.Finish());
   return facts;
 }

@@ -2,6 +2,7 @@
 #include "keys/record.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/cbor.h"
 #include "base/text.h"
@@ -20,8 +21,22 @@ constexpr std::size_t kHandleDigits = 16;
 
 std::string Digits(KeyHandle handle) { return handle.ToString().substr(2); }
 
+struct TemplateRow {
+  Attribute attribute;
+  AttributeTemplate ObjectAttributes::* member;
+};
+constexpr std::array kTemplates = {
+    TemplateRow{Attribute::kWrapTemplate, &ObjectAttributes::wrap_template},
+    TemplateRow{Attribute::kUnwrapTemplate, &ObjectAttributes::unwrap_template}};
+
 cbor::Value EncodeHalf(const ObjectAttributes& half) {
-  return {{"label", half.label}, {"id", cbor::Blob(half.id)}, {"flags", half.flags.bits()}};
+  cbor::Value value = {
+      {"label", half.label}, {"id", cbor::Blob(half.id)}, {"flags", half.flags.bits()}};
+  for (const TemplateRow& row : kTemplates) {
+    const AttributeTemplate& wanted = half.*row.member;
+    if (!wanted.empty()) value[RowOf(row.attribute).name] = ToString(wanted);
+  }
+  return value;
 }
 
 Result<ObjectAttributes> DecodeHalf(const cbor::Value& value, std::string_view what) {
@@ -30,6 +45,15 @@ Result<ObjectAttributes> DecodeHalf(const cbor::Value& value, std::string_view w
   half.label = in.Text("label");
   half.id = in.Blob("id");
   half.flags = AttributeFlags::FromBits(static_cast<std::uint32_t>(in.Number("flags")));
+  // An admin's mark is an entry of its own (trusted_mark.h); an owner cannot make it here.
+  half.flags.Set(Attribute::kTrusted, false);
+  for (const TemplateRow& row : kTemplates) {
+    const AttributeRow& attribute = RowOf(row.attribute);
+    if (!in.Has(attribute.name)) continue;
+    auto wanted = ParseTemplate(attribute, in.Text(attribute.name));
+    if (!wanted) in.Refuse(attribute.name);
+    half.*row.member = std::move(wanted).value_or(AttributeTemplate());
+  }
   if (!CheckNames(half)) in.Refuse("label");
   HSMCORE_CHECK(in.Finish());
   return half;

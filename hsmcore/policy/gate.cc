@@ -95,6 +95,40 @@ Status AllowUse(Key::Use use, const UsableKey& key) {
   return std::unexpected(Forbidden(row, key.handle.PublicHalf()));
 }
 
+Status AllowWrap(const KeyInfo& payload, const KeyInfo& wrapping, std::string_view user) {
+  const std::string name = Cat("key ", payload.handle.ToString());
+  if (payload.klass == KeyClass::kPublicKey) {
+    return Fail(ErrorCode::kKeyTypeMismatch,
+                Cat(name,
+                    " is a public key, which needs no wrapping; 'hsmctl key generate-file "
+                    "--encoding pem' writes it"));
+  }
+  if (payload.owner != user) {
+    return Fail(ErrorCode::kRoleForbids,
+                Cat(name, " belongs to ", payload.owner, ", who alone may wrap it"));
+  }
+  if (!payload.attributes.flags.Has(Attribute::kExtractable)) {
+    return Fail(ErrorCode::kAttributeForbids,
+                Cat(name, " may not be wrapped: its attribute 'extractable' is false, for good"));
+  }
+  if (payload.attributes.flags.Has(Attribute::kWrapWithTrusted) &&
+      !wrapping.attributes.flags.Has(Attribute::kTrusted)) {
+    return Fail(ErrorCode::kAttributeForbids,
+                Cat(name,
+                    " may be wrapped by a trusted key only, because its attribute "
+                    "'wrap-with-trusted' is true; key ",
+                    wrapping.handle.ToString(), " has no admin's mark 'trusted'"));
+  }
+  for (const auto& [attribute, value] : wrapping.attributes.wrap_template) {
+    if (AttributeText(payload, attribute) == value) continue;
+    return Fail(ErrorCode::kAttributeForbids,
+                Cat(name, " may not be wrapped by key ", wrapping.handle.ToString(),
+                    ", whose attribute 'wrap-template' takes keys with ", RowOf(attribute).name,
+                    "=", value, " only"));
+  }
+  return {};
+}
+
 Status AllowDelete(const KeyInfo& info) {
   if (info.attributes.flags.Has(Attribute::kDestroyable)) return {};
   return Fail(ErrorCode::kAttributeForbids,

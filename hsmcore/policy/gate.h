@@ -38,6 +38,12 @@ struct UsableKey {
 // kAttributeForbids names the attribute; kPublicKeyOnly: the private half is not there.
 Status AllowUse(Key::Use use, const UsableKey& key);
 
+// May `payload` leave the HSM, encrypted by `wrapping`, for the user of that name? Both as the
+// store has them now. kRoleForbids: only the owner takes a key out. kAttributeForbids names the
+// attribute: `extractable`, `wrap-with-trusted` without a trusted wrapping key, what the wrapping
+// key's `wrap-template` asks for; kKeyTypeMismatch: a public key.
+Status AllowWrap(const KeyInfo& payload, const KeyInfo& wrapping, std::string_view user);
+
 // kAttributeForbids, when `destroyable` is false.
 Status AllowDelete(const KeyInfo& info);
 

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "keys/record.h"
+#include "keys/trusted_mark.h"
 #include "users/directory.h"
 #include "users/recovery.h"
 
@@ -24,6 +25,9 @@ Result<storage::Verifier> GenuineEntries(cluster::Core& core) {
       const auto user = users::DecodeRecord(entry.key, entry.value);
       const auto signer = user ? admins.find(user->record.signer) : admins.end();
       return signer != admins.end() && users::SignedBy(*user, signer->second);
+    }
+    if (entry.key.starts_with(keys::kTrustedPrefix)) {
+      return keys::IsGenuineMark(entry.key, entry.value, admins);
     }
     if (entry.key == cluster::Config::kPath) {
       return cluster::Config::Decode(entry.value, file.root, file.id).has_value();

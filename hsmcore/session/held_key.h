@@ -64,6 +64,9 @@ class HeldKey final : public Key {
   KeyHandle handle() const;  // the private half's where there is one
   std::uint64_t version() const { return parts_.version; }
   const std::optional<PrivateMaterial>& material() const { return parts_.material; }
+  // What does the operations: one of the two.
+  const crypto::AsymmetricKey* pair() const { return parts_.ready.get(); }
+  const crypto::SecretKey* secret() const { return parts_.secret.get(); }
   // A session key that was deleted: no operation works any more.
   void MarkDeleted() const { deleted_.store(true, std::memory_order_release); }
 

@@ -84,10 +84,10 @@ std::vector<KeyInfo> SessionImpl::Visible(const keys::KeyRecord& record) const {
   if (record.private_half) {
     const bool all = Allow(policy::Operation::kListAllKeys).has_value();
     if (all || (login_ && record.GrantFor(login_->path()) != nullptr)) {
-      halves.push_back(record.Info(record.private_class()));
+      halves.push_back(InfoOf(record, record.private_class()));
     }
   }
-  if (record.public_half) halves.push_back(record.Info(KeyClass::kPublicKey));
+  if (record.public_half) halves.push_back(InfoOf(record, KeyClass::kPublicKey));
   return halves;
 }
 
@@ -124,6 +124,7 @@ Result<std::vector<KeyInfo>> SessionImpl::FindLocked(const KeyQuery& query) {
       if (Matches(query, info)) found.push_back(std::move(info));
     }
   };
+  HSMCORE_CHECK(RefreshMarks());
   if (query.handle || query.label || query.id) {
     HSMCORE_TRY(const auto handles, keys::Candidates(*core_, query));
     for (const KeyHandle handle : handles) {
@@ -172,6 +173,7 @@ Result<KeyPtr> SessionImpl::LoadHandle(KeyHandle handle, bool want_private) {
   HeldKey::Parts parts;
   parts.epoch = core_->generations->Epoch(keys::EpochSlot(handle));
   const users::Actor me = Me();
+  HSMCORE_CHECK(RefreshMarks());
   HSMCORE_TRY(const auto record, ReadRecord(handle));
   if (!record) {
     return std::unexpected(NoSuchKey(KeyQuery::ByHandle(handle), want_private, login_.has_value()));
@@ -182,9 +184,9 @@ Result<KeyPtr> SessionImpl::LoadHandle(KeyHandle handle, bool want_private) {
   if (want_private) {
     HSMCORE_TRY(const SecretBytes dek, keys::OpenGrant(*record, me.path, *me.identity));
     HSMCORE_TRY(material, keys::OpenPrivate(*record, dek));
-    parts.private_info = record->Info(record->private_class());
+    parts.private_info = InfoOf(*record, record->private_class());
   }
-  if (record->public_half) parts.public_info = record->Info(KeyClass::kPublicKey);
+  if (record->public_half) parts.public_info = InfoOf(*record, KeyClass::kPublicKey);
   parts.public_part = record->public_part;
   parts.core = core_;
   parts.rules = Rules();
@@ -405,10 +407,7 @@ Result<KeyInfo> SessionImpl::KeepSessionKey(KeyHandle handle, std::string_view n
 Result<KeyInfo> SessionImpl::SetAttribute(KeyHandle handle, std::string_view name,
                                           std::string_view value) {
   if (handle.IsSession()) return KeepSessionKey(handle, name, value);
-  if (name == RowOf(Attribute::kTrusted).name) {
-    HSMCORE_CHECK(Allow(policy::Operation::kSetTrusted));
-    return Fail(ErrorCode::kNotSupported, "no key can be marked 'trusted' in this version");
-  }
+  if (name == RowOf(Attribute::kTrusted).name) return MarkTrusted(handle, value);
   HSMCORE_CHECK(Allow(policy::Operation::kManageKeys));
   const std::lock_guard lock(core_->mutex);
   HSMCORE_TRY(const keys::KeyRecord record,
@@ -420,7 +419,8 @@ Result<KeyInfo> SessionImpl::SetAttribute(KeyHandle handle, std::string_view nam
                 }
                 return keys::Change(*half, login_->role, name, value);
               }));
-  return record.Info(handle.IsPublicHalf() ? KeyClass::kPublicKey : record.private_class());
+  HSMCORE_CHECK(RefreshMarks());
+  return InfoOf(record, handle.IsPublicHalf() ? KeyClass::kPublicKey : record.private_class());
 }
 
 Result<std::string> SessionImpl::ReferenceUri(const Key& key) {

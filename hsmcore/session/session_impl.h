@@ -11,6 +11,7 @@
 #include "cluster/core.h"
 #include "hsmcore/session.h"
 #include "keys/key_store.h"
+#include "keys/trusted_mark.h"
 #include "session/held_key.h"
 #include "users/directory.h"
 #include "vault/identity.h"
@@ -46,6 +47,10 @@ class SessionImpl final : public Session {
   Status Delete(KeyHandle handle, bool whole_pair) override;
   Result<KeyInfo> SetAttribute(KeyHandle handle, std::string_view name,
                                std::string_view value) override;
+  Result<WrappedKey> Wrap(const Key& wrapping, const Key& payload,
+                          const WrapMechanism& mechanism) override;
+  Result<KeyPtr> Unwrap(const Key& unwrapping, const WrapMechanism& mechanism, ByteView wrapped,
+                        const UnwrapForm& form) override;
   Result<std::string> ReferenceUri(const Key& key) override;
 
   Result<std::vector<UserInfo>> ListUsers() override;
@@ -71,11 +76,14 @@ class SessionImpl final : public Session {
     return login_ ? users::Actor{&login_->identity, login_->path()} : users::Actor();
   }
 
+  // What may be told about a half, with the admins' marks; RefreshMarks was called before.
+  KeyInfo InfoOf(const keys::KeyRecord& record, KeyClass klass) const;
   // The halves of a record that this session may see.
   std::vector<KeyInfo> Visible(const keys::KeyRecord& record) const;
   // These hold core_->mutex.
   Result<std::vector<KeyInfo>> FindLocked(const KeyQuery& query);
   Result<std::optional<keys::KeyRecord>> ReadRecord(KeyHandle handle);
+  Status RefreshMarks();
   void ForgetDeadSessionKeys();
   void AddSessionKeys(const KeyQuery& query, std::vector<KeyInfo>& found);
   Result<KeyPtr> LoadLocked(const KeyQuery& query, bool want_private);
@@ -87,6 +95,14 @@ class SessionImpl final : public Session {
   Result<KeyPtr> MakeTokenKey(const KeyPairMaterial& material, const KeyTemplate& form);
   Result<KeyPtr> MakeSessionKey(const KeyPairMaterial& material, const KeyTemplate& form);
   Result<KeyPtr> Make(const KeyPairMaterial& material, KeyTemplate form, bool local);
+  // A key as it is now: what the store says of a persistent one.
+  struct Fresh {
+    KeyInfo info;
+    PrivateMaterial material;  // only where it was asked for
+  };
+  Result<Fresh> FreshLocked(const HeldKey& key, bool public_half, bool with_material);
+
+  Result<KeyInfo> MarkTrusted(KeyHandle handle, std::string_view value);
   Result<KeyInfo> KeepSessionKey(KeyHandle handle, std::string_view name, std::string_view value);
 
   const std::shared_ptr<cluster::Core> core_;
@@ -99,6 +115,8 @@ class SessionImpl final : public Session {
   std::uint64_t uses_ = 0;
   std::map<KeyHandle, std::weak_ptr<const HeldKey>> session_keys_;
   std::size_t session_keys_limit_ = 0;  // so many, and the dead ones are forgotten
+  keys::Marks marks_;
+  std::optional<storage::GenerationMap::Head> marks_head_;  // when they were read
   std::optional<keys::KeyRecord> last_read_;
   storage::GenerationMap::Head last_read_head_;
 };

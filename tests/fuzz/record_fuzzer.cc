@@ -3,9 +3,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <string>
 
 #include "cluster/config.h"
 #include "keys/record.h"
+#include "keys/trusted_mark.h"
 #include "users/record.h"
 #include "users/recovery.h"
 
@@ -22,5 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   if (cluster::Config::Decode(bytes, nobody, "cluster-x")) std::abort();
   if (users::Recovery::Decode(bytes, {})) std::abort();
+  const std::string mark = keys::TrustedPath({0x40000});
+  if (keys::IsGenuineMark(mark, bytes, {{"user/admin/admin", nobody}})) std::abort();
   return 0;
 }

@@ -3,6 +3,7 @@
 #define HSMCORE_ATTRIBUTES_H_
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -45,6 +46,8 @@ enum class Attribute : std::uint8_t {
   kModulus,
   kModulusSizeBits,
   kPublicExponent,
+  kWrapTemplate,
+  kUnwrapTemplate,
 };
 
 // A set of boolean attributes.
@@ -69,7 +72,7 @@ class AttributeFlags {
   std::uint32_t bits_ = 0;
 };
 
-enum class AttributeKind : std::uint8_t { kFlag, kText, kHex, kNumber };
+enum class AttributeKind : std::uint8_t { kFlag, kText, kHex, kNumber, kTemplate };
 
 // Who may change an attribute after the key was made, and how.
 enum class ChangeRule : std::uint8_t { kNever, kOwner, kOwnerTrueOnly, kOwnerFalseOnly, kAdmin };
@@ -96,11 +99,22 @@ std::optional<Attribute> AttributeByName(std::string_view name);
 constexpr std::size_t kMaxLabelBytes = 127;
 constexpr std::size_t kMaxIdBytes = 128;
 
+// Attributes and the values that they must have, as AttributeText gives them.
+using AttributeTemplate = std::map<Attribute, std::string>;
+
+// "sign=false,extractable=true": commas or spaces stand between; "" is the empty one. For `row`,
+// which is wrap-template (of what a payload has) or unwrap-template (of what may be given to a new
+// key). Errors: kAttributeUnknown, kAttributeReadOnly, kAttributeValue.
+Result<AttributeTemplate> ParseTemplate(const AttributeRow& row, std::string_view text);
+std::string ToString(const AttributeTemplate& attributes);
+
 // What can be told apart for the two halves of a pair.
 struct ObjectAttributes {
   std::string label;  // UTF-8 without control characters, at most kMaxLabelBytes
   Bytes id;           // at most kMaxIdBytes
   AttributeFlags flags;
+  AttributeTemplate wrap_template = {};    // what a key must be like that this one wraps
+  AttributeTemplate unwrap_template = {};  // what a key will be like that this one unwraps
   friend bool operator==(const ObjectAttributes&, const ObjectAttributes&) = default;
 };
 

@@ -14,6 +14,7 @@
 #include "hsmcore/credential.h"
 #include "hsmcore/key.h"
 #include "hsmcore/types.h"
+#include "hsmcore/wrap.h"
 
 namespace hsmcore {
 
@@ -101,6 +102,18 @@ class Session {
   // Changes one attribute of one object, by the rules of the attribute table.
   virtual Result<KeyInfo> SetAttribute(KeyHandle handle, std::string_view name,
                                        std::string_view value) = 0;
+
+  // Takes a key of one's own out, encrypted by another key. The payload must be `extractable`; the
+  // wrapping key must be held, and may `wrap`; of a pair, the public half does it. Both are asked
+  // for as the store has them now. Errors: kAttributeForbids (the detail names the attribute),
+  // kRoleForbids, kKeyTypeMismatch, kDataLength, kMechanism, kDigest, kKeyGone.
+  virtual Result<WrappedKey> Wrap(const Key& wrapping, const Key& payload,
+                                  const WrapMechanism& mechanism) = 0;
+  // Takes in a key that was wrapped, here or elsewhere: local and never-extractable are false.
+  // kDecryption is the one answer to bytes that do not open. For bytes that open and are no key of
+  // the type: kKeyImport, kKeySize. kAttributeForbids: `form` contradicts the unwrap-template.
+  virtual Result<KeyPtr> Unwrap(const Key& unwrapping, const WrapMechanism& mechanism,
+                                ByteView wrapped, const UnwrapForm& form) = 0;
 
   // The URI that a reference file for this key holds; kSessionKey when there is none.
   virtual Result<std::string> ReferenceUri(const Key& key) = 0;

@@ -52,8 +52,8 @@ TEST(GateTest, EachUseNeedsItsAttributeAndNoOther) {
   });
   const KeyHandle handle{0x40000};
   for (const auto& [use, attribute] : kUses) {
-    EXPECT_TRUE(AllowUse(use, {handle, Only(attribute), Only(attribute)}));
-    const Status refused = AllowUse(use, {handle, AllBut(attribute), AllBut(attribute)});
+    EXPECT_TRUE(AllowUse(use, {handle, false, Only(attribute), Only(attribute)}));
+    const Status refused = AllowUse(use, {handle, false, AllBut(attribute), AllBut(attribute)});
     ASSERT_EQ(CodeOf(refused), ErrorCode::kAttributeForbids);
     const std::string& detail = refused.error().detail();
     EXPECT_NE(detail.find(std::string("'") + RowOf(attribute).name + "'"), std::string::npos);
@@ -62,7 +62,7 @@ TEST(GateTest, EachUseNeedsItsAttributeAndNoOther) {
 }
 
 TEST(GateTest, ThePublicHalfDoesNotSign) {
-  const UsableKey key{{0x40000}, std::nullopt, AttributeFlags::FromBits(~0U)};
+  const UsableKey key{{0x40000}, false, std::nullopt, AttributeFlags::FromBits(~0U)};
   EXPECT_EQ(CodeOf(AllowUse(Key::Use::kSign, key)), ErrorCode::kPublicKeyOnly);
   EXPECT_EQ(CodeOf(AllowUse(Key::Use::kDecrypt, key)), ErrorCode::kPublicKeyOnly);
   EXPECT_TRUE(AllowUse(Key::Use::kVerify, key));
@@ -81,6 +81,48 @@ TEST(GateTest, DeletingNeedsDestroyable) {
   EXPECT_TRUE(AllowDelete(info));
   info.attributes.flags = AllBut(Attribute::kDestroyable);
   EXPECT_EQ(CodeOf(AllowDelete(info)), ErrorCode::kAttributeForbids);
+}
+
+// A key that may leave, and one that may take it out.
+KeyInfo Payload() {
+  KeyInfo info;
+  info.klass = KeyClass::kSecretKey;
+  info.owner = "app";
+  info.public_part = SecretFacts{};
+  info.attributes.flags = Only(Attribute::kExtractable);
+  return info;
+}
+
+TEST(GateTest, OnlyTheOwnerWrapsWhatIsExtractable) {
+  const KeyInfo wrapping;
+  KeyInfo payload = Payload();
+  EXPECT_TRUE(AllowWrap(payload, wrapping, "app"));
+  EXPECT_EQ(CodeOf(AllowWrap(payload, wrapping, "other")), ErrorCode::kRoleForbids);
+  payload.attributes.flags = AllBut(Attribute::kExtractable);
+  EXPECT_EQ(CodeOf(AllowWrap(payload, wrapping, "app")), ErrorCode::kAttributeForbids);
+  payload = Payload();
+  payload.klass = KeyClass::kPublicKey;
+  EXPECT_EQ(CodeOf(AllowWrap(payload, wrapping, "app")), ErrorCode::kKeyTypeMismatch);
+}
+
+TEST(GateTest, WrapWithTrustedNeedsATrustedKey) {
+  KeyInfo wrapping;
+  KeyInfo payload = Payload();
+  payload.attributes.flags.Set(Attribute::kWrapWithTrusted, true);
+  EXPECT_EQ(CodeOf(AllowWrap(payload, wrapping, "app")), ErrorCode::kAttributeForbids);
+  wrapping.attributes.flags = Only(Attribute::kTrusted);
+  EXPECT_TRUE(AllowWrap(payload, wrapping, "app"));
+}
+
+TEST(GateTest, APayloadMatchesTheWrapTemplate) {
+  KeyInfo wrapping;
+  wrapping.attributes.wrap_template = {{Attribute::kKeyType, "aes"}, {Attribute::kSign, "true"}};
+  KeyInfo payload = Payload();
+  EXPECT_EQ(CodeOf(AllowWrap(payload, wrapping, "app")), ErrorCode::kAttributeForbids);
+  payload.attributes.flags.Set(Attribute::kSign, true);
+  EXPECT_TRUE(AllowWrap(payload, wrapping, "app"));
+  payload.public_part = SecretFacts{KeyType::kDes3, 24, {}, {}};
+  EXPECT_EQ(CodeOf(AllowWrap(payload, wrapping, "app")), ErrorCode::kAttributeForbids);
 }
 
 }  // namespace

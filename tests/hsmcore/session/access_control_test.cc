@@ -178,7 +178,7 @@ TEST(AccessControlTest, TrustedIsNotTheOwnersToSet) {
   EXPECT_EQ(CodeOf(cluster.User()->SetAttribute(handle, "trusted", "true")),
             Text(ErrorCode::kRoleForbids));
   EXPECT_EQ(CodeOf(cluster.Admin()->SetAttribute(handle, "trusted", "true")),
-            Text(ErrorCode::kNotSupported));
+            Text(ErrorCode::kKeyTypeMismatch));  // it wraps nothing
 }
 
 TEST(AccessControlTest, NoSecretByteIsInTheHome) {
