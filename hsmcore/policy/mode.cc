@@ -41,6 +41,12 @@ std::unexpected<Error> Forbidden(std::string_view what, std::string_view why) {
   return Fail(ErrorCode::kModeForbids, Cat(what, " in a cluster in FIPS mode: ", why));
 }
 
+Status AllowPkcs1(const ModeRules& rules, bool pkcs1) {
+  if (rules.mode != ClusterMode::kFips || !pkcs1) return {};
+  return Forbidden("RSA PKCS#1 v1.5 may not encrypt, decrypt, wrap or unwrap",
+                   "SP 800-131A ended it in 2024; use OAEP, and for TLS a suite with ECDHE");
+}
+
 // SP 800-107 revision 1, table 1: collision resistance.
 unsigned DigestStrength(std::size_t digest_bytes) {
   return static_cast<unsigned>(4 * digest_bytes);
@@ -95,11 +101,12 @@ Status AllowSigning(const ModeRules& rules, const PublicMaterial& key,
 }
 
 Status AllowRsaCipher(const ModeRules& rules, CipherMechanism::Kind kind) {
-  const bool pkcs1 =
-      kind == CipherMechanism::Kind::kRsaPkcs1 || kind == CipherMechanism::Kind::kRsaTlsPkcs1;
-  if (rules.mode != ClusterMode::kFips || !pkcs1) return {};
-  return Forbidden("RSA PKCS#1 v1.5 may not encrypt, decrypt, wrap or unwrap",
-                   "SP 800-131A ended it in 2024; use OAEP, and for TLS a suite with ECDHE");
+  return AllowPkcs1(rules, kind == CipherMechanism::Kind::kRsaPkcs1 ||
+                               kind == CipherMechanism::Kind::kRsaTlsPkcs1);
+}
+
+Status AllowWrapMethod(const ModeRules& rules, WrapMechanism::Kind kind) {
+  return AllowPkcs1(rules, kind == WrapMechanism::Kind::kRsaPkcs);
 }
 
 }  // namespace hsmcore::policy

@@ -8,6 +8,7 @@
 #include "hsmcore/key.h"
 #include "hsmcore/mechanism.h"
 #include "hsmcore/types.h"
+#include "hsmcore/wrap.h"
 
 // What the mode of a cluster allows, whatever the attributes of a key say: CloudHSM's FIPS mode, as
 // SP 800-131A revision 2 and FIPS 186-5 have made it. In NON_FIPS mode everything is allowed.
@@ -31,8 +32,9 @@ Status AllowKeyType(const ModeRules& rules, KeyType type, Key::Use use);
 Status AllowSigning(const ModeRules& rules, const PublicMaterial& key,
                     const SignMechanism& mechanism, std::size_t tbs_size);
 
-// RSA encryption and decryption, and wrapping with it.
+// RSA encryption and decryption; wrapping and unwrapping.
 Status AllowRsaCipher(const ModeRules& rules, CipherMechanism::Kind kind);
+Status AllowWrapMethod(const ModeRules& rules, WrapMechanism::Kind kind);
 
 }  // namespace hsmcore::policy
 

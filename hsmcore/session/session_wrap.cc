@@ -153,6 +153,7 @@ Result<WrappedKey> SessionImpl::Wrap(const Key& wrapping, const Key& payload,
   HSMCORE_CHECK(Allow(policy::Operation::kManageKeys));
   HSMCORE_TRY(const HeldKey* const outer, Held(wrapping));
   HSMCORE_TRY(const HeldKey* const inner, Held(payload));
+  HSMCORE_CHECK(policy::AllowWrapMethod(Rules(), mechanism.kind));
   HSMCORE_CHECK(outer->CheckUse(Key::Use::kWrap));
   HSMCORE_CHECK(CheckPayloadType(mechanism.kind, inner->type()));
   SecretBytes plain;
@@ -172,6 +173,7 @@ Result<WrappedKey> SessionImpl::Wrap(const Key& wrapping, const Key& payload,
 Result<KeyPtr> SessionImpl::Unwrap(const Key& unwrapping, const WrapMechanism& mechanism,
                                    ByteView wrapped, const UnwrapForm& form) {
   HSMCORE_TRY(const HeldKey* const outer, Held(unwrapping));
+  HSMCORE_CHECK(policy::AllowWrapMethod(Rules(), mechanism.kind));
   HSMCORE_CHECK(outer->CheckUse(Key::Use::kUnwrap));
   HSMCORE_CHECK(CheckPayloadType(mechanism.kind, form.type));
   KeyTemplate made;

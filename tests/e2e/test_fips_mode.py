@@ -82,6 +82,35 @@ def test_pkcs1_v15_signs_and_does_not_encrypt(fips):
                         *oaep).out == b"data"
 
 
+def test_pkcs1_v15_does_not_wrap_or_unwrap(fips):
+    fips.cli("key", "generate-asymmetric-pair", "rsa", "--label", "rsa", "--private-attributes",
+             "unwrap=true", "--public-attributes", "wrap=true")
+    fips.cli("key", "generate-symmetric", "aes", "--label", "aes", "--key-length-bytes", "16")
+    filters = ("--payload-filter", "attr.label=aes", "--wrapping-filter", "attr.label=rsa")
+    refused(fips.cli("key", "wrap", "rsa-pkcs", *filters, expect=5), "use OAEP")
+    wrapped = fips.cli("key", "wrap", "rsa-oaep", *filters, "--hash-function", "sha256",
+                       "--mgf", "mgf1-sha256").json["data"]["wrapped_key_data"]
+    into = ("--filter", "attr.label=rsa", "--data", wrapped, "--key-type-class", "aes", "--label",
+            "back")
+    refused(fips.cli("key", "unwrap", "rsa-pkcs", *into, expect=5), "use OAEP")
+    fips.cli("key", "unwrap", "rsa-oaep", *into, "--hash-function", "sha256", "--mgf",
+             "mgf1-sha256")
+
+
+@pytest.mark.parametrize("kind", ["des3", "chacha20"])
+def test_no_3des_or_chacha20_key_is_made(fips, kind):
+    refused(fips.cli("key", "generate-symmetric", kind, "--label", "no", expect=5), kind)
+
+
+def test_a_3des_key_may_come_in_and_a_chacha20_key_not(fips):
+    (fips.work / "des3").write_bytes(bytes(range(24)))
+    fips.cli("key", "import", "raw", "--path", fips.work / "des3", "--key-type", "des3", "--label",
+             "old")
+    (fips.work / "chacha").write_bytes(bytes(range(32)))
+    refused(fips.cli("key", "import", "raw", "--path", fips.work / "chacha", "--key-type",
+                     "chacha20", "--label", "no", expect=5), "use AES-GCM")
+
+
 def test_switches_are_for_fips_mode_only(build, tmp_path):
     source = secret_file(tmp_path, "admin", "adminpass1")
     result = run([build.hsmctl, "--home", tmp_path / "new", "cluster", "create",

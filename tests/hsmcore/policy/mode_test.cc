@@ -94,6 +94,9 @@ TEST(ModeTest, FipsKeepsPkcs1V15ForSignatures) {
   EXPECT_FALSE(Refused(AllowRsaCipher(kFips, kRsaOaep)));
   EXPECT_FALSE(Refused(AllowRsaCipher(kNonFips, kRsaPkcs1)));
   EXPECT_FALSE(Refused(AllowSigning(kFips, RsaPublic{}, {}, 0)));
+  EXPECT_TRUE(Refused(AllowWrapMethod(kFips, WrapMechanism::Kind::kRsaPkcs)));
+  EXPECT_FALSE(Refused(AllowWrapMethod(kFips, WrapMechanism::Kind::kRsaOaep)));
+  EXPECT_FALSE(Refused(AllowWrapMethod(kNonFips, WrapMechanism::Kind::kRsaPkcs)));
 }
 
 }  // namespace
