@@ -5,8 +5,8 @@ import pytest
 
 MAKE = ["key", "generate-symmetric"]
 # type: lengths, what else does not fit
-TYPES = {"aes": ([16, 24, 32], 20), "aes-xts": ([32, 64], 48), "generic-secret": ([1, 20, 16384], 16385),
-         "des3": ([], None), "chacha20": ([], None)}
+TYPES = {"aes": ([16, 24, 32], 20), "aes-xts": ([32, 64], 48),
+         "generic-secret": ([1, 20, 16384], 16385), "des3": ([], None), "chacha20": ([], None)}
 
 
 def make(home, kind, label, *more, **options):
@@ -78,8 +78,8 @@ def test_show_list_change_and_delete(home):
     assert [key["key-reference"] for key in shown["matched_keys"]] == [handle]
     table = home.cli("--output", "table", "key", "list", "--filter", "attr.class=secret-key").text
     assert "secret-key" in table and "aes" in table and "backup" in table
-    home.cli("key", "set-attribute", "--filter", "attr.label=backup", "--name", "decrypt", "--value",
-             "true")
+    home.cli("key", "set-attribute", "--filter", "attr.label=backup", "--name", "decrypt",
+             "--value", "true")
     shown = home.cli("key", "show", "--filter", f"key-reference={handle}").json["data"]
     assert shown["matched_keys"][0]["attributes"]["decrypt"]
     home.cli("key", "delete", "--filter", "attr.label=backup")
@@ -89,8 +89,8 @@ def test_show_list_change_and_delete(home):
 @pytest.mark.parametrize("encoding", ["reference-pem", "pem"])
 def test_no_file_stands_for_a_secret_key(home, encoding):
     make(home, "aes", "backup")
-    refused = home.cli("key", "generate-file", "--encoding", encoding, "--path", "x.pem", "--filter",
-                       "attr.label=backup", expect=5)
+    refused = home.cli("key", "generate-file", "--encoding", encoding, "--path", "x.pem",
+                       "--filter", "attr.label=backup", expect=5)
     assert "hsm:LABEL;type=secret-key" in refused.json["data"]
     assert not (home.work / "x.pem").exists()
 

@@ -8,6 +8,9 @@ import pytest
 
 from support import run
 
+SECRET_KINDS = ["aes", "aes-xts", "generic-secret", "des3", "chacha20"]
+WRAP_METHODS = ["aes-gcm", "cloudhsm-aes-gcm", "aes-no-pad", "aes-zero-pad", "aes-pkcs5-pad",
+                "rsa-aes", "rsa-oaep", "rsa-pkcs"]
 LEVELS = [
     "",
     "cluster", "cluster create", "cluster describe", "cluster sync",
@@ -16,9 +19,13 @@ LEVELS = [
     "key", "key generate-asymmetric-pair", "key generate-asymmetric-pair rsa",
     "key generate-asymmetric-pair ec", "key generate-asymmetric-pair ed25519",
     "key import", "key import pem", "key list", "key show", "key delete", "key set-attribute",
-    "key generate-file",
+    "key generate-file", "key import raw", "key generate-symmetric",
+    *(f"key generate-symmetric {kind}" for kind in SECRET_KINDS),
+    "key wrap", "key unwrap",
+    *(f"key {verb} {method}" for verb in ("wrap", "unwrap") for method in WRAP_METHODS),
 ]
-GROUPS = ["", "cluster", "user", "key", "key generate-asymmetric-pair", "key import"]
+GROUPS = ["", "cluster", "user", "key", "key generate-asymmetric-pair", "key generate-symmetric",
+          "key import", "key wrap", "key unwrap"]
 
 
 @pytest.fixture

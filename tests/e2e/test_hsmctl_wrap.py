@@ -142,8 +142,8 @@ def test_every_wrong_byte_has_one_answer(home):
     answers = set()
     for bad in (data[:-1], data[:-8], b"x" * 24, bytes([data[0] ^ 1]) + data[1:],
                 data[:-1] + bytes([data[-1] ^ 1])):
-        refused = unwrap(home, "aes-zero-pad", {"wrapped_key_data": base64.b64encode(bad).decode()},
-                         "aes", "x", expect=1)
+        answer = {"wrapped_key_data": base64.b64encode(bad).decode()}
+        refused = unwrap(home, "aes-zero-pad", answer, "aes", "x", expect=1)
         answers.add(refused.json["data"])
     assert len(answers) == 1
     home.cli("key", "show", "--filter", "attr.label=x", expect=4)
@@ -184,8 +184,8 @@ def test_text_is_what_unwrap_takes(home):
 ])
 def test_usage(home, words, hint):
     bring_kek(home)
-    refused = home.cli("key", "unwrap", "aes-zero-pad", "--filter", "attr.label=kek", "--label", "x",
-                       *words, expect=2)
+    refused = home.cli("key", "unwrap", "aes-zero-pad", "--filter", "attr.label=kek", "--label",
+                       "x", *words, expect=2)
     assert hint in refused.json["data"]
 
 
