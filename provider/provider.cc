@@ -5,6 +5,7 @@
 #include <array>
 #include <memory>
 
+#include "capabilities.h"
 #include "dispatch.h"
 #include "guard.h"
 #include "params.h"
@@ -31,7 +32,9 @@ constexpr auto kRows = std::to_array<ParamRow<const ProviderContext>>({
        return PutTextPointer(param, HSM_PROVIDER_VERSION " for " OPENSSL_VERSION_TEXT);
      }},
     {OSSL_PROV_PARAM_STATUS, OSSL_PARAM_INTEGER, nullptr,
-     [](const ProviderContext&, OSSL_PARAM& param) { return PutInt(param, 1); }},
+     [](const ProviderContext& provider, OSSL_PARAM& param) {
+       return PutInt(param, provider.self_test_passed.load() ? 1 : 0);
+     }},
 });
 constexpr auto kGettable = Gettable(kRows);
 
@@ -43,9 +46,24 @@ int GetParams(void* provctx, OSSL_PARAM* params) {
                [&] { return GetAll<const ProviderContext>(provider, kRows, params); });
 }
 
-const OSSL_ALGORITHM* QueryOperation(void*, int operation, int* no_cache) {
+const OSSL_ALGORITHM* QueryOperation(void* provctx, int operation, int* no_cache) {
   *no_cache = 0;
-  return AlgorithmsOf(operation);
+  const auto& provider = ProviderContext::From(provctx);
+  return Guard(provider.core, [&] { return AlgorithmsOf(provider, operation); });
+}
+
+int GetProviderCapabilities(void* provctx, const char* capability, OSSL_CALLBACK* callback,
+                            void* argument) {
+  const auto& provider = ProviderContext::From(provctx);
+  return Guard(provider.core,
+               [&] { return GetCapabilities(provider, capability, callback, argument); });
+}
+
+int SelfTest(void* provctx) {
+  const auto& provider = ProviderContext::From(provctx);
+  const int passed = Guard(provider.core, hsmcore::SelfTest);
+  provider.self_test_passed.store(passed == 1);
+  return passed;
 }
 
 const OSSL_ITEM* GetReasonStrings(void*) { return ReasonStrings(); }
@@ -57,6 +75,8 @@ const OSSL_DISPATCH kProvider[] = {
     HSM_ENTRY(PROVIDER_GETTABLE_PARAMS, provider_gettable_params, GettableParams),
     HSM_ENTRY(PROVIDER_GET_PARAMS, provider_get_params, GetParams),
     HSM_ENTRY(PROVIDER_QUERY_OPERATION, provider_query_operation, QueryOperation),
+    HSM_ENTRY(PROVIDER_GET_CAPABILITIES, provider_get_capabilities, GetProviderCapabilities),
+    HSM_ENTRY(PROVIDER_SELF_TEST, provider_self_test, SelfTest),
     HSM_ENTRY(PROVIDER_GET_REASON_STRINGS, provider_get_reason_strings, GetReasonStrings),
     HSM_ENTRY_END,
 };

@@ -2,8 +2,11 @@
 #ifndef PROVIDER_PROVIDER_CONTEXT_H_
 #define PROVIDER_PROVIDER_CONTEXT_H_
 
+#include <atomic>
+
 #include "access.h"
 #include "core.h"
+#include "forwarded.h"
 
 namespace provider {
 
@@ -17,6 +20,8 @@ struct ProviderContext {
 
   const Core core;
   const Access access;
+  const Forwarded forwarded;
+  mutable std::atomic<bool> self_test_passed = true;  // or was not asked for
 
   static const ProviderContext& From(const void* provctx) {
     return *static_cast<const ProviderContext*>(provctx);

@@ -24,7 +24,7 @@ class PublishOnce {
   // `make` returns Result<T>. The reference lives as long as this object.
   template <class Make>
   Result<std::reference_wrapper<const T>> Get(Make make) const {
-    if (const T* ready = value_.load(std::memory_order_acquire)) return std::cref(*ready);
+    if (const T* ready = Ready()) return std::cref(*ready);
     HSMCORE_TRY(T made, make());
     auto fresh = std::make_unique<const T>(std::move(made));
     const T* expected = nullptr;
@@ -33,6 +33,9 @@ class PublishOnce {
     }
     return std::cref(*expected);
   }
+
+  // What Get made; nullptr before.
+  const T* Ready() const { return value_.load(std::memory_order_acquire); }
 
  private:
   mutable std::atomic<const T*> value_ = nullptr;

@@ -97,9 +97,8 @@ const OSSL_ALGORITHM kEncoders[] = {
 
 // NOLINTEND(cppcoreguidelines-interfaces-global-init)
 
-}  // namespace
-
-const OSSL_ALGORITHM* AlgorithmsOf(int operation) {
+// The algorithms that work with keys in the HSM.
+const OSSL_ALGORITHM* HeldAlgorithmsOf(int operation) {
   switch (operation) {
     case OSSL_OP_KEYMGMT:
       return kKeymgmt;
@@ -118,6 +117,12 @@ const OSSL_ALGORITHM* AlgorithmsOf(int operation) {
     default:
       return nullptr;
   }
+}
+
+}  // namespace
+
+Result<const OSSL_ALGORITHM*> AlgorithmsOf(const ProviderContext& provider, int operation) {
+  return provider.forwarded.Algorithms(operation, HeldAlgorithmsOf(operation));
 }
 
 }  // namespace provider

@@ -10,6 +10,7 @@
 
 #include "base/fork_guard.h"
 #include "base/text.h"
+#include "crypto/twin_provider.h"
 
 namespace hsmcore::crypto {
 namespace {
@@ -86,6 +87,15 @@ void Library::NoteThread() const {
   if (first == pthread_t{} && first_thread_.compare_exchange_strong(first, self)) return;
   // Read first: a store at each operation would send the cache line from core to core.
   if (!several_threads_.load(std::memory_order_relaxed)) several_threads_.store(true);
+}
+
+Status Library::KeepForForwarding() const {
+  const std::lock_guard lock(TheRegistry().mutex);
+  several_threads_.store(true);
+  if (has_twin_) return {};
+  HSMCORE_CHECK(LoadTwin(context_, provider_));
+  has_twin_ = true;
+  return {};
 }
 
 Result<const EVP_MD*> Library::Fetch(Digest digest) const {

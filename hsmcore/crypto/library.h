@@ -21,9 +21,9 @@ namespace hsmcore::crypto {
 class Library;
 using LibraryPtr = std::shared_ptr<const Library>;
 
-// The private OpenSSL library context: OpenSSL's default provider and nothing else, no
-// configuration file, no tie to the application's contexts. So an inner call can never come back to
-// a provider that is built on us.
+// The private OpenSSL library context: OpenSSL's default provider and nothing else (but its twin,
+// once its functions are handed on), no configuration file, no tie to the application's contexts.
+// So an inner call can never come back to a provider that is built on us.
 //
 // One per process while anybody holds it. Safe for any number of threads, and across fork().
 class Library {
@@ -35,6 +35,7 @@ class Library {
   Library& operator=(const Library&) = delete;
 
   OSSL_LIB_CTX* context() const { return context_; }
+  OSSL_PROVIDER* provider() const { return provider_; }
 
   // Valid as long as this object. kDigest: this OpenSSL does not have it.
   Result<const EVP_MD*> Fetch(Digest digest) const;
@@ -42,6 +43,11 @@ class Library {
   // Called by every thread before it uses the context: OpenSSL hangs random generators on each
   // such thread and looks for them in the context when the thread ends.
   void NoteThread() const;
+
+  // Called before functions of the provider are handed on. Threads that nobody notes then call
+  // them, and some of them draw random numbers in the context, so from here on it is kept for the
+  // life of the process. Also loads the twin (twin_provider.h). kCryptoFailure.
+  Status KeepForForwarding() const;
 
  private:
   Library(OSSL_LIB_CTX* context, OSSL_PROVIDER* provider)
@@ -58,6 +64,7 @@ class Library {
       digests_{};
   mutable std::atomic<pthread_t> first_thread_;
   mutable std::atomic<bool> several_threads_{false};
+  mutable bool has_twin_ = false;  // guarded by the registry
 };
 
 // Keeps what OpenSSL raises inside out of the application's error queue.

@@ -73,6 +73,14 @@ Library::Library(Order order) : context_(OSSL_LIB_CTX_new()) {
   }
 }
 
+OSSL_PROVIDER* Library::Provider(std::string_view name) const {
+  for (const auto& provider : providers_) {
+    if (OSSL_PROVIDER_get0_name(provider.get()) == name) return provider.get();
+  }
+  ADD_FAILURE() << name << " is not loaded";
+  return nullptr;
+}
+
 void Library::Reload() {
   providers_.clear();
   for (const char* name : {"default", "hsm"}) {

@@ -64,6 +64,7 @@ class Library {
   explicit Library(Order order = Order::kDefaultFirst);
 
   OSSL_LIB_CTX* get() const { return context_.get(); }
+  OSSL_PROVIDER* Provider(std::string_view name) const;
   // Switches the provider off and on again; every key must be gone before.
   void Reload();
   void SetDefaultProperties(const char* query) const;

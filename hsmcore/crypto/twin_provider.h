@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef HSMCORE_CRYPTO_TWIN_PROVIDER_H_
+#define HSMCORE_CRYPTO_TWIN_PROVIDER_H_
+
+#include <openssl/provider.h>
+
+#include "hsmcore/error.h"
+
+namespace hsmcore::crypto {
+
+// Loads a provider "hsm" into the private context that offers the symmetric algorithms of
+// `original` once more, with the property provider=hsm: the same functions and the same provider
+// context. An application that asks a forwarded HMAC or DRBG for a digest or cipher with the
+// property query provider=hsm then gets it, although that is looked for in the private context.
+//
+// Called once per process, for a context that is never freed afterwards. kCryptoFailure.
+Status LoadTwin(OSSL_LIB_CTX* context, OSSL_PROVIDER* original);
+
+}  // namespace hsmcore::crypto
+
+#endif  // HSMCORE_CRYPTO_TWIN_PROVIDER_H_

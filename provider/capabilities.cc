@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "capabilities.h"
+
+#include <openssl/core_dispatch.h>
+#include <openssl/core_names.h>
+#include <openssl/params.h>
+#include <strings.h>
+
+#include <array>
+#include <string>
+#include <string_view>
+
+#include "params.h"
+#include "tables.h"
+
+namespace provider {
+namespace {
+
+// OpenSSL 3.2's names for signature schemes.
+constexpr const char* kSchemeName = "tls-sigalg-name";
+constexpr const char* kSchemeKeyType = "tls-sigalg-keytype";
+constexpr const char* kSchemeSignature = "tls-sigalg-sig-name";
+
+// A text of an entry; "" when it is not there.
+std::string_view TextOf(const OSSL_PARAM* params, const char* key) {
+  const OSSL_PARAM* param = OSSL_PARAM_locate_const(params, key);
+  if (param == nullptr) return {};
+  return GetText(*param).value_or(std::string_view{});
+}
+
+bool SameName(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
+}
+
+bool HasName(std::string_view names, std::string_view name) {
+  for (;;) {
+    const std::size_t colon = names.find(':');
+    if (SameName(names.substr(0, colon), name)) return true;
+    if (colon == std::string_view::npos) return false;
+    names.remove_prefix(colon + 1);
+  }
+}
+
+bool OffersKeyType(const OSSL_ALGORITHM* types, std::string_view name) {
+  for (; types->algorithm_names != nullptr; ++types) {
+    if (HasName(types->algorithm_names, name)) return true;
+  }
+  return false;
+}
+
+bool OffersGroup(const OSSL_ALGORITHM* types, const OSSL_PARAM* entry) {
+  const std::string_view type = TextOf(entry, OSSL_CAPABILITY_TLS_GROUP_ALG);
+  if (!OffersKeyType(types, type)) return false;
+  return type != "EC" ||
+         hsmcore::CurveByName(TextOf(entry, OSSL_CAPABILITY_TLS_GROUP_NAME_INTERNAL)).has_value();
+}
+
+// The key type is named where it is not called like the signature, and that where it is not called
+// like the scheme.
+bool OffersScheme(const OSSL_ALGORITHM* types, const OSSL_PARAM* entry) {
+  for (const char* key : {kSchemeKeyType, kSchemeSignature, kSchemeName}) {
+    const std::string_view name = TextOf(entry, key);
+    if (!name.empty()) return OffersKeyType(types, name);
+  }
+  return false;
+}
+
+struct Capability {
+  const char* name;
+  bool (*offered)(const OSSL_ALGORITHM* types, const OSSL_PARAM* entry);
+};
+constexpr std::array kCapabilities = {Capability{"TLS-GROUP", OffersGroup},
+                                      Capability{"TLS-SIGALG", OffersScheme}};
+
+// One walk over the entries.
+struct Walk {
+  const Capability& capability;
+  const OSSL_ALGORITHM* key_types;
+  OSSL_CALLBACK* callback;
+  void* argument;
+};
+
+int PassOn(const OSSL_PARAM* entry, void* argument) {
+  const auto& walk = *static_cast<const Walk*>(argument);
+  if (!walk.capability.offered(walk.key_types, entry)) return 1;
+  return walk.callback(entry, walk.argument);
+}
+
+}  // namespace
+
+Result<bool> GetCapabilities(const ProviderContext& provider, const char* capability,
+                             OSSL_CALLBACK* callback, void* argument) {
+  for (const Capability& known : kCapabilities) {
+    if (!SameName(known.name, capability)) continue;
+    HSMCORE_TRY(const hsmcore::ForwardingPtr source, provider.forwarded.Source());
+    HSMCORE_TRY(const OSSL_ALGORITHM* types, AlgorithmsOf(provider, OSSL_OP_KEYMGMT));
+    Walk walk{known, types, callback, argument};
+    return source->Capabilities(known.name, PassOn, &walk);
+  }
+  return false;
+}
+
+}  // namespace provider
