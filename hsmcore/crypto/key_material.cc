@@ -226,8 +226,15 @@ Result<KeyPairMaterial> ReadRawPair(const Library& library, const EVP_PKEY* key,
 Result<KeyPairMaterial> ReadEcPair(const Library& library, const EVP_PKEY* key, Curve curve) {
   HSMCORE_TRY(SecretBytes scalar,
               ReadInteger(library, key, OSSL_PKEY_PARAM_PRIV_KEY, RowOf(curve).field_bytes));
-  HSMCORE_TRY(EcPublic pub, EcPublicOf(library, curve, scalar));
-  return KeyPairMaterial{std::move(pub), EcPrivate{std::move(scalar)}};
+  const LibraryScope scope(library);
+  Bytes point(1 + (2 * std::size_t{RowOf(curve).field_bytes}));
+  std::size_t size = 0;
+  if (EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, point.data(), point.size(),
+                                      &size) != 1 ||
+      size != point.size()) {
+    return scope.Fail(ErrorCode::kCryptoFailure, "reading the new key's public point");
+  }
+  return KeyPairMaterial{EcPublic{curve, std::move(point)}, EcPrivate{std::move(scalar)}};
 }
 
 EcGroupPtr GroupOf(const Library& library, Curve curve) {

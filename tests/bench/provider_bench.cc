@@ -9,6 +9,7 @@
 // has the same keys, with the file's name as label.
 #include <openssl/evp.h>
 #include <openssl/provider.h>
+#include <openssl/rand.h>
 #include <openssl/rsa.h>
 #include <openssl/store.h>
 
@@ -26,6 +27,7 @@
 
 #include "bench/compare.h"
 #include "bench/handshake.h"
+#include "bench/symmetric.h"
 
 namespace {
 
@@ -52,14 +54,17 @@ using LibraryPtr = std::unique_ptr<OSSL_LIB_CTX, Free>;
 
 constexpr std::size_t kTranscriptBytes = 130;  // what TLS 1.3 has a server sign
 constexpr std::size_t kMaxOutput = 1024;
+constexpr std::size_t kRecord = 16UL * 1024;
+constexpr std::size_t kBlock = 16;
 constexpr std::array<unsigned char, kTranscriptBytes> kTranscript{};
 
 // One of the two that are compared: where its algorithms come from and where its keys are.
 struct Side {
   OSSL_LIB_CTX* library = nullptr;
-  std::string prefix;    // of a key's name: hsm:NAME
-  std::string suffix;    // or DIRECTORY/NAME.pem
-  std::string provider;  // property query for new keys
+  std::string prefix;                   // of a key's name: hsm:NAME
+  std::string suffix;                   // or DIRECTORY/NAME.pem
+  std::string provider;                 // property query for new keys and for algorithms
+  const char* configuration = nullptr;  // for another library context; nullptr: `default` alone
 
   std::string UriOf(std::string_view key) const { return prefix + std::string(key) + suffix; }
 };
@@ -70,6 +75,15 @@ struct Bench {
   std::string directory;
   bench::Plan plan;
 };
+
+LibraryPtr LibraryWith(const char* configuration) {
+  LibraryPtr library(OSSL_LIB_CTX_new());
+  const bool ready = configuration != nullptr
+                         ? OSSL_LIB_CTX_load_config(library.get(), configuration) == 1
+                         : OSSL_PROVIDER_load(library.get(), "default") != nullptr;
+  if (!ready) Stop("cannot set up OpenSSL");
+  return library;
+}
 
 // Loads a key as applications do: through a store, by URI or file name.
 PkeyPtr LoadKey(const Side& side, const std::string& uri) {
@@ -179,6 +193,35 @@ Operation Handshaking(const Side& side, const Bench& bench, std::string_view nam
   return [server, client] { return bench::Handshake(server.get(), client.get()); };
 }
 
+// Random numbers, of a library context of its own.
+Operation DrawingOf(const Side& side, std::size_t bytes) {
+  const std::shared_ptr<OSSL_LIB_CTX> library = LibraryWith(side.configuration);
+  return [library, draw = bench::Drawing(library.get(), side.provider.c_str(), bytes)] {
+    return draw();
+  };
+}
+
+// Both ends on one provider for everything: records, KDFs, random numbers, ephemeral keys, and a
+// key from a plain file.
+Operation HandshakingWholly(const Side& side, const Bench& bench) {
+  constexpr const char* kGroup = "P-256";
+  const std::shared_ptr<OSSL_LIB_CTX> library = LibraryWith(side.configuration);
+  const std::string query = "?" + side.provider;
+  if (EVP_set_default_properties(library.get(), query.c_str()) != 1 ||
+      RAND_set_DRBG_type(library.get(), "CTR-DRBG", query.c_str(), "AES-256-CTR", nullptr) != 1) {
+    Stop("cannot prefer " + side.provider);
+  }
+  const std::string name = bench.directory + "/p256";
+  const Side files{library.get(), "", "", "", nullptr};
+  const std::shared_ptr<SSL_CTX> server(
+      bench::NewServer(library.get(), KeyOf(files, name + ".pem").get(), name + ".crt"));
+  const std::shared_ptr<SSL_CTX> client(bench::NewClient(library.get()));
+  for (const auto& context : {server, client}) {
+    if (SSL_CTX_set1_groups_list(context.get(), kGroup) != 1) Stop("no group P-256");
+  }
+  return [library, server, client] { return bench::Handshake(server.get(), client.get()); };
+}
+
 // From the fork of a worker to the end of its first handshake; the parent has loaded the key.
 bench::SelfMeasured FirstHandshake(const Side& side, const Bench& bench) {
   return [handshake = Handshaking(side, bench, "rsa2048")] {
@@ -223,6 +266,29 @@ constexpr auto kRows = std::to_array<Row>({
      [](const Side& side, const Bench& bench) {
        return &side == &bench.hsm ? LoadingFirst(side) : Loading(side, "p256");
      }},
+    {"sha256-16k", 1,
+     [](const Side& side, const Bench&) {
+       return bench::Hashing(side.library, side.provider.c_str(), kRecord);
+     }},
+    {"sha256-16", 1,
+     [](const Side& side, const Bench&) {
+       return bench::Hashing(side.library, side.provider.c_str(), kBlock);
+     }},
+    {"aes256gcm-16k", 1,
+     [](const Side& side, const Bench&) {
+       return bench::Encrypting(side.library, side.provider.c_str(), kRecord);
+     }},
+    {"aes256gcm-16", 1,
+     [](const Side& side, const Bench&) {
+       return bench::Encrypting(side.library, side.provider.c_str(), kBlock);
+     }},
+    {"hmac-sha256-16", 1,
+     [](const Side& side, const Bench&) {
+       return bench::Authenticating(side.library, side.provider.c_str(), kBlock);
+     }},
+    {"rand-32", 1, [](const Side& side, const Bench&) { return DrawingOf(side, 32); }},
+    {"rand-16k", 1, [](const Side& side, const Bench&) { return DrawingOf(side, kRecord); }},
+    {"tls13-all-hsm", 1, HandshakingWholly},
     {"load-by-uri-rsa", 1, [](const Side& side, const Bench&) { return Loading(side, "rsa2048"); }},
 });
 
@@ -257,15 +323,6 @@ void MeasureMemory(const Row& row, const Bench& bench, unsigned operations) {
   std::fflush(stdout);
 }
 
-LibraryPtr LibraryWith(const char* configuration) {
-  LibraryPtr library(OSSL_LIB_CTX_new());
-  const bool ready = configuration != nullptr
-                         ? OSSL_LIB_CTX_load_config(library.get(), configuration) == 1
-                         : OSSL_PROVIDER_load(library.get(), "default") != nullptr;
-  if (!ready) Stop("cannot set up OpenSSL");
-  return library;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -278,8 +335,8 @@ int main(int argc, char** argv) {
   const LibraryPtr with_hsm = LibraryWith(words[0]);
   const LibraryPtr plain = LibraryWith(nullptr);
   const std::string directory = words[1];
-  Bench bench{{with_hsm.get(), "hsm:", "", "provider=hsm"},
-              {plain.get(), directory + "/", ".pem", "provider=default"},
+  Bench bench{{with_hsm.get(), "hsm:", "", "provider=hsm", words[0]},
+              {plain.get(), directory + "/", ".pem", "provider=default", nullptr},
               directory,
               {}};
   const auto number = static_cast<unsigned>(std::atoi(words[2]));
