@@ -5,6 +5,8 @@
 #include <span>
 #include <utility>
 
+#include "dispatch.h"
+#include "held_original.h"
 #include "provider_context.h"
 
 namespace provider {
@@ -144,7 +146,59 @@ struct Replacement<kOperation, kSlot, kEntry, Value(void*, void*)> {
   }
 };
 
+// The same for algorithms that take held keys.
+constexpr const HeldOperation* HeldOperationOf(int operation) {
+  switch (operation) {
+    case OSSL_OP_CIPHER:
+      return &kHeldCiphers;
+    case OSSL_OP_MAC:
+      return &kHeldMacs;
+    case OSSL_OP_KDF:
+      return &kHeldKdfs;
+    default:
+      return nullptr;
+  }
+}
+
+template <int kOperation, std::size_t kSlot>
+struct HeldReplacement {
+  static const HeldOriginal& Original(void* provctx) {
+    return ProviderContext::From(provctx).forwarded.Held<kOperation>(kSlot);
+  }
+  static void* New(void* provctx) {
+    return HeldOperationOf(kOperation)->make(ProviderContext::From(provctx), Original(provctx));
+  }
+  static const OSSL_PARAM* Settable(void*, void* provctx) { return Original(provctx).settable(); }
+  static const OSSL_PARAM* Gettable(void*, void* provctx) { return Original(provctx).gettable(); }
+};
+
 // NOLINTBEGIN(cppcoreguidelines-interfaces-global-init): addresses of functions are constants
+
+#define HELD_ROWS(OPERATION, lower)                                           \
+  template <std::size_t kSlot>                                                \
+  struct HeldRows<OSSL_OP_##OPERATION, kSlot> {                               \
+    using Functions = HeldReplacement<OSSL_OP_##OPERATION, kSlot>;            \
+    static const OSSL_DISPATCH kRows[];                                       \
+  };                                                                          \
+  template <std::size_t kSlot>                                                \
+  const OSSL_DISPATCH HeldRows<OSSL_OP_##OPERATION, kSlot>::kRows[] = {       \
+      HSM_ENTRY(OPERATION##_NEWCTX, lower##_newctx, Functions::New),          \
+      HSM_ENTRY(OPERATION##_SETTABLE_CTX_PARAMS, lower##_settable_ctx_params, \
+                Functions::Settable),                                         \
+      HSM_ENTRY(OPERATION##_GETTABLE_CTX_PARAMS, lower##_gettable_ctx_params, \
+                Functions::Gettable),                                         \
+      HSM_ENTRY_END,                                                          \
+  }
+
+// What of one slot's algorithm needs the provider context, when it takes held keys.
+template <int kOperation, std::size_t kSlot>
+struct HeldRows {
+  static constexpr const OSSL_DISPATCH* kRows = nullptr;
+};
+HELD_ROWS(CIPHER, cipher);
+HELD_ROWS(MAC, mac);
+HELD_ROWS(KDF, kdf);
+#undef HELD_ROWS
 
 // The replacements of one slot.
 template <int kOperation, std::size_t kSlot, class Entries, class Indices>
@@ -170,6 +224,8 @@ struct OperationRows<kOperation, Replacements<Entries...>, std::index_sequence<k
   static constexpr std::array<const OSSL_DISPATCH*, sizeof...(kSlots)> kBySlot = {
       SlotRows<kOperation, kSlots, Replacements<Entries...>,
                std::index_sequence_for<Entries...>>::kRows...};
+  static constexpr std::array<const OSSL_DISPATCH*, sizeof...(kSlots)> kHeldBySlot = {
+      HeldRows<kOperation, kSlots>::kRows...};
 };
 
 // NOLINTEND(cppcoreguidelines-interfaces-global-init)
@@ -194,6 +250,7 @@ struct Forwarded::Plan {
   int last;
   std::size_t replaced;
   std::span<const OSSL_DISPATCH* const> by_slot;
+  std::span<const OSSL_DISPATCH* const> held_by_slot;
 
   template <int kOperation>
   static constexpr Plan Of() {
@@ -201,7 +258,7 @@ struct Forwarded::Plan {
     using Rows =
         OperationRows<kOperation, typename Rules::Entries, std::make_index_sequence<Rules::kSlots>>;
     static_assert(Rows::kReplaced <= kMaxReplaced);
-    return {kOperation, Rules::kLast, Rows::kReplaced, Rows::kBySlot};
+    return {kOperation, Rules::kLast, Rows::kReplaced, Rows::kBySlot, Rows::kHeldBySlot};
   }
 
   // Where a function stands among the replaced ones; `replaced`: it is not one of them.
@@ -222,11 +279,36 @@ const Forwarded::Plan* Forwarded::PlanOf(int operation) {
   return found == kPlans.end() ? nullptr : found;
 }
 
+// True: the algorithm takes held keys. Its slot has what they need.
+bool Forwarded::AddHeld(const Plan& plan, const OSSL_ALGORITHM& original, Table& table) {
+  const HeldOperation* operation = HeldOperationOf(plan.operation);
+  if (operation == nullptr || !operation->exists(original.algorithm_names)) return false;
+  table.held.back() = std::make_shared<const HeldOriginal>(
+      original, table.context, operation->settable_function, operation->gettable_function);
+  return true;
+}
+
+// The row that an algorithm with held keys has instead; nullptr: none.
+const OSSL_DISPATCH* Forwarded::HeldRow(const Plan& plan, std::size_t slot, int function) {
+  const auto shared = HeldOperationOf(plan.operation)->functions;
+  const auto found = std::ranges::find(shared, function, &OSSL_DISPATCH::function_id);
+  if (found != shared.end()) return &*found;
+  const OSSL_DISPATCH* row = plan.held_by_slot[slot];
+  while (row->function_id != 0 && row->function_id != function) ++row;
+  return row->function_id == 0 ? nullptr : row;
+}
+
 void Forwarded::AddRows(const Plan& plan, const OSSL_ALGORITHM& original, Table& table) {
   const std::size_t slot = table.originals.size();
   table.originals.emplace_back();
+  table.held.emplace_back();
+  const bool held = AddHeld(plan, original, table);
   for (const OSSL_DISPATCH* row = original.implementation; row->function_id != 0; ++row) {
     if (row->function_id > plan.last) continue;
+    if (const OSSL_DISPATCH* own = held ? HeldRow(plan, slot, row->function_id) : nullptr) {
+      table.rows.push_back(*own);
+      continue;
+    }
     const std::size_t entry = plan.EntryOf(row->function_id);
     if (entry == plan.replaced) {
       table.rows.push_back(*row);

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstddef>
+#include <memory>
 #include <vector>
 
 #include "core.h"
@@ -14,6 +15,9 @@
 #include "publish_once.h"
 
 namespace provider {
+
+class HeldOriginal;
+struct HeldOperation;
 
 // The operations of which algorithms are forwarded. The last three are EVP_PKEY's view of MACs and
 // KDFs; beside those, their tables have the held key types.
@@ -33,12 +37,9 @@ inline constexpr std::array kForwardedOperations = {
 // Functions of later OpenSSL versions, which are not known here, are left out of the copies:
 // libcrypto treats them all as optional, and one of them could take a provider context.
 //
-// Where held secret keys are to come in: AddRows. An algorithm that takes them gets other rows
-// there, the same ones for all algorithms of its operation except for newctx, which makes a context
-// of ours around the original's. Each of these functions tests one pointer in that context: without
-// a held key it calls the original's function, which newctx found by its slot. That is an indirect
-// call more (a nanosecond or two), for these algorithms only: digests, random generators and
-// whatever takes no held key go on as they do now.
+// An algorithm that takes held keys (held_original.h) gets the rows of its operation's contexts
+// instead, which stand around the original's contexts. That is an indirect call more for these
+// algorithms only: digests, random generators and whatever takes no held key go on as above.
 //
 // Tables are made when an operation is first asked for, and then kept. Safe for any number of
 // threads, and across fork().
@@ -62,6 +63,12 @@ class Forwarded {
     return tables_[IndexOf(kOperation)].Ready()->context;
   }
 
+  // Of an algorithm that takes held keys.
+  template <int kOperation>
+  const HeldOriginal& Held(std::size_t slot) const {
+    return *tables_[IndexOf(kOperation)].Ready()->held[slot];
+  }
+
  private:
   static constexpr std::size_t kMaxReplaced = 5;
 
@@ -69,6 +76,7 @@ class Forwarded {
     std::vector<OSSL_ALGORITHM> algorithms;
     std::vector<OSSL_DISPATCH> rows;
     std::vector<std::array<Function, kMaxReplaced>> originals;  // by slot
+    std::vector<std::shared_ptr<const HeldOriginal>> held;      // by slot; nullptr: takes no key
     void* context = nullptr;
   };
   struct Plan;
@@ -82,6 +90,8 @@ class Forwarded {
   static const Plan* PlanOf(int operation);
   static Table Build(const Plan& plan, const hsmcore::Forwarding& source,
                      const OSSL_ALGORITHM* held);
+  static bool AddHeld(const Plan& plan, const OSSL_ALGORITHM& original, Table& table);
+  static const OSSL_DISPATCH* HeldRow(const Plan& plan, std::size_t slot, int function);
   static void AddRows(const Plan& plan, const OSSL_ALGORITHM& original, Table& table);
 
   PublishOnce<hsmcore::ForwardingPtr> source_;

@@ -114,12 +114,17 @@ Result<std::shared_ptr<const SecretKey>> SecretKey::From(KeyType type, const Sec
   return std::make_shared<const SecretKey>(std::move(library), type, value.Clone());
 }
 
-Result<SecretBytes> GenerateSecret(KeyType type, std::size_t bytes) {
+Result<std::size_t> SecretLength(KeyType type, std::size_t bytes) {
   if (bytes == 0) {
     const auto* row = std::ranges::find(kSecretTypes, type, &SecretTypeRow::type);
     if (row != kSecretTypes.end()) bytes = row->usual;
   }
   HSMCORE_CHECK(RowFor(type, bytes));
+  return bytes;
+}
+
+Result<SecretBytes> GenerateSecret(KeyType type, std::size_t wanted) {
+  HSMCORE_TRY(const std::size_t bytes, SecretLength(type, wanted));
   HSMCORE_TRY(const LibraryPtr library, Library::Acquire());
   const LibraryScope scope(*library);
   SecretBytes value(bytes);

@@ -30,9 +30,13 @@ class SecretKey {
   const SecretBytes value_;
 };
 
-// Random bytes for a key of `type`, `bytes` long; 0: as long as the type allows (generic-secret:
-// 32). 3DES keys have odd parity. kKeySize: the detail says which lengths there are.
-Result<SecretBytes> GenerateSecret(KeyType type, std::size_t bytes);
+// How long a key of `type` is when `bytes` are asked for; 0: as long as the type allows
+// (generic-secret: 32). kKeySize: the detail says which lengths there are.
+Result<std::size_t> SecretLength(KeyType type, std::size_t bytes);
+
+// Random bytes for a key of `type`, as long as SecretLength says; 3DES keys have odd parity.
+// kKeySize.
+Result<SecretBytes> GenerateSecret(KeyType type, std::size_t wanted);
 
 // Length, check value (PKCS#11 CKA_CHECK_VALUE: three bytes of a block of zeros, encrypted), and
 // the commitment to an AES key. kKeySize; kKeyImport: a 3DES key whose parts are equal (SP 800-67

@@ -147,6 +147,34 @@ Result<SecretBytes> HeldKey::Agree(const AgreeMechanism& mechanism,
   return parts_.ready->Agree(mechanism, peer);
 }
 
+Status HeldKey::CheckSecretUse(Use use) const {
+  if (parts_.secret != nullptr) return CheckUse(use);
+  return Fail(ErrorCode::kKeyTypeMismatch, Cat("key ", handle().ToString(), " is of type ",
+                                               NameOf(type()), "; a secret key is needed"));
+}
+
+Result<std::unique_ptr<CipherStream>> HeldKey::NewCipher(const SymmetricMechanism& mechanism,
+                                                         Direction direction) const {
+  HSMCORE_CHECK(CheckSecretUse(direction == Direction::kEncrypt ? Use::kEncrypt : Use::kDecrypt));
+  return crypto::NewCipherStream(parts_.secret, mechanism, direction);
+}
+
+Result<std::unique_ptr<SignatureStream>> HeldKey::NewMac(const MacMechanism& mechanism) const {
+  HSMCORE_CHECK(CheckSecretUse(Use::kSign));
+  return crypto::NewMacStream(parts_.secret, mechanism, crypto::Operation::kSign);
+}
+
+Result<std::unique_ptr<SignatureStream>> HeldKey::NewMacVerifier(
+    const MacMechanism& mechanism) const {
+  HSMCORE_CHECK(CheckSecretUse(Use::kVerify));
+  return crypto::NewMacStream(parts_.secret, mechanism, crypto::Operation::kVerify);
+}
+
+Result<SecretBytes> HeldKey::Derive(const KdfMechanism& mechanism, std::size_t bytes) const {
+  HSMCORE_CHECK(CheckSecretUse(Use::kDerive));
+  return crypto::DeriveBytes(*parts_.secret, mechanism, bytes);
+}
+
 }  // namespace hsmcore::session
 
 namespace hsmcore {

@@ -9,6 +9,7 @@
 #include "cluster/core.h"
 #include "crypto/asymmetric_key.h"
 #include "crypto/secret_key.h"
+#include "crypto/symmetric.h"
 #include "hsmcore/key.h"
 #include "policy/gate.h"
 #include "policy/mode.h"
@@ -59,10 +60,16 @@ class HeldKey final : public Key {
   Result<std::size_t> Decrypt(const CipherMechanism&, ByteView cipher,
                               std::span<std::uint8_t> out) const override;
   Result<SecretBytes> Agree(const AgreeMechanism&, const PublicMaterial& peer) const override;
+  Result<std::unique_ptr<CipherStream>> NewCipher(const SymmetricMechanism&,
+                                                  Direction) const override;
+  Result<std::unique_ptr<SignatureStream>> NewMac(const MacMechanism&) const override;
+  Result<std::unique_ptr<SignatureStream>> NewMacVerifier(const MacMechanism&) const override;
+  Result<SecretBytes> Derive(const KdfMechanism&, std::size_t bytes) const override;
   Status CheckUse(Use use) const override;
 
   KeyHandle handle() const;  // the private half's where there is one
   std::uint64_t version() const { return parts_.version; }
+  const crypto::SecretKeyPtr& secret() const { return parts_.secret; }  // nullptr: a pair
   const std::optional<PrivateMaterial>& material() const { return parts_.material; }
   // What does the operations: one of the two.
   const crypto::AsymmetricKey* pair() const { return parts_.ready.get(); }
@@ -77,6 +84,8 @@ class HeldKey final : public Key {
   Status CheckCipher(Use use, const CipherMechanism& mechanism) const;
   // The gate for an operation of a key pair. kKeyTypeMismatch: it is a secret key.
   Status CheckPairUse(Use use) const;
+  // The gate for an operation of a secret key. kKeyTypeMismatch: it is a pair.
+  Status CheckSecretUse(Use use) const;
 
   const Parts parts_;
   // What the gate asks; changes when the store does.

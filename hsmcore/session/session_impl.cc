@@ -329,6 +329,13 @@ Result<KeyPtr> SessionImpl::ImportSecret(KeyType type, const SecretBytes& value,
   return Make({std::move(facts), SecretValue{value.Clone()}}, {form, {}}, false);
 }
 
+Result<KeyPtr> SessionImpl::Derive(const Key& key, const KdfMechanism& mechanism,
+                                   const KeySpec& spec, const ObjectAttributes& form) {
+  HSMCORE_TRY(const std::size_t bytes, crypto::SecretLength(spec.type, spec.secret_bytes));
+  HSMCORE_TRY(const SecretBytes value, key.Derive(mechanism, bytes));
+  return ImportSecret(spec.type, value, form);
+}
+
 Result<KeyInfo> SessionImpl::ImportPublic(const PublicMaterial& material,
                                           const ObjectAttributes& form) {
   constexpr bool kPersistent = true;

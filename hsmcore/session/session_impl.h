@@ -42,6 +42,8 @@ class SessionImpl final : public Session {
   Result<KeyPtr> ImportPair(const KeyPairMaterial& material, const KeyTemplate& form) override;
   Result<KeyPtr> ImportSecret(KeyType type, const SecretBytes& value,
                               const ObjectAttributes& form) override;
+  Result<KeyPtr> Derive(const Key& key, const KdfMechanism& mechanism, const KeySpec& spec,
+                        const ObjectAttributes& form) override;
   Result<KeyInfo> ImportPublic(const PublicMaterial& material,
                                const ObjectAttributes& form) override;
   Status Delete(KeyHandle handle, bool whole_pair) override;

@@ -52,6 +52,9 @@ TEST(Forwarded, HasNoKeyTypeOfDefaultThatIsNotHeld) {
   }
 }
 
+// What algorithms that take held keys announce beside it.
+const std::string kHeldKey = "hsm-key:" + std::to_string(OSSL_PARAM_UTF8_STRING);
+
 // The lists come from functions that take a provider context.
 template <class T, class Get>
 void ExpectTheSameLists(Get get) {
@@ -59,7 +62,9 @@ void ExpectTheSameLists(Get get) {
   for (const std::string& name : OneNameOfEach<T>(library)) {
     const auto ours = Fetch<T>(library, name, kHsm);
     const auto theirs = Fetch<T>(library, name, kDefault);
-    EXPECT_EQ(KeysOf(get(ours.get())), KeysOf(get(theirs.get()))) << name;
+    auto keys = KeysOf(get(ours.get()));
+    std::erase(keys, kHeldKey);
+    EXPECT_EQ(keys, KeysOf(get(theirs.get()))) << name;
   }
 }
 

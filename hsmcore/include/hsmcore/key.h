@@ -12,6 +12,7 @@
 
 #include "hsmcore/attributes.h"
 #include "hsmcore/mechanism.h"
+#include "hsmcore/symmetric.h"
 #include "hsmcore/types.h"
 
 namespace hsmcore {
@@ -101,6 +102,17 @@ class Key {
                                       std::span<std::uint8_t> out) const = 0;
 
   virtual Result<SecretBytes> Agree(const AgreeMechanism&, const PublicMaterial& peer) const = 0;
+
+  // ---- Secret keys ----
+
+  // Errors besides the shared ones: kDataLength for the nonce or the tag, kMechanism where the HSM
+  // makes the nonces, kNotSupported where OpenSSL lacks the algorithm.
+  virtual Result<std::unique_ptr<CipherStream>> NewCipher(const SymmetricMechanism&,
+                                                          Direction) const = 0;
+  virtual Result<std::unique_ptr<SignatureStream>> NewMac(const MacMechanism&) const = 0;
+  virtual Result<std::unique_ptr<SignatureStream>> NewMacVerifier(const MacMechanism&) const = 0;
+  // The derived bytes go to the caller; Session::Derive makes a held key of them.
+  virtual Result<SecretBytes> Derive(const KdfMechanism&, std::size_t bytes) const = 0;
 
   // Would the gate allow it? For EVP's *_init calls, so that the error comes early. A secret key
   // is asked for each of them; of a pair, the half that does it.

@@ -92,6 +92,11 @@ class Session {
   // are equal.
   virtual Result<KeyPtr> ImportSecret(KeyType type, const SecretBytes& value,
                                       const ObjectAttributes& form) = 0;
+  // A new secret key from a held one (Key::Derive), which never leaves the HSM. spec.secret_bytes
+  // says how long; 0: as Generate. As a key from outside, it is not local and not
+  // never-extractable.
+  virtual Result<KeyPtr> Derive(const Key& key, const KdfMechanism& mechanism, const KeySpec& spec,
+                                const ObjectAttributes& form) = 0;
   virtual Result<KeyInfo> ImportPublic(const PublicMaterial& material,
                                        const ObjectAttributes& form) = 0;
 

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <openssl/core_names.h>
+#include <openssl/params.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include "base/text.h"
+#include "crypto/held_algorithm.h"
+#include "crypto/nonce_memory.h"
+
+namespace hsmcore::crypto {
+namespace {
+
+using Kind = SymmetricMechanism::Kind;
+
+constexpr auto kKeyLengths = std::to_array<std::size_t>({16, 24, 32, 64});
+
+struct Match {
+  const CipherRow* row;
+  std::size_t key_bytes;
+};
+
+// By the name that the algorithm is known by first.
+std::optional<Match> Find(std::string_view name) {
+  for (const CipherRow& row : AllCiphers()) {
+    for (const std::size_t bytes : kKeyLengths) {
+      if (row.NameFor(bytes) != name) continue;
+      // A name without a length in it stands for the only length that the type has.
+      return Match{&row, std::string_view(row.name).contains('*') ? bytes : 0};
+    }
+  }
+  return std::nullopt;
+}
+
+class Cipher final : public HeldCipher {
+ public:
+  Cipher(GatedKey key, OriginalAlgorithm original, const CipherRow& row, GcmNonces nonces)
+      : key_(std::move(key)), original_(original), row_(&row), nonces_(nonces) {}
+
+  Status Init(void* context, Direction direction, const std::uint8_t* nonce,
+              std::size_t nonce_bytes, const OSSL_PARAM* params) override;
+  void End() override;
+  Status ProvideNonce(void* context) override;
+  Status NoteParams(const OSSL_PARAM* params) override;
+  std::unique_ptr<HeldCipher> Clone() const override { return std::make_unique<Cipher>(*this); }
+
+ private:
+  // GCM, encrypting: none is there, one waits for the message, the message is under way or over.
+  enum class Nonce : std::uint8_t { kNone, kWaiting, kUsed, kOver };
+
+  Status PrepareNow(void* context) override;
+  bool WatchesNonces() const {
+    return row_->kind == Kind::kGcm && direction_ == Direction::kEncrypt;
+  }
+  Status AcceptNonce(ByteView nonce);
+  Status MakeNonce(void* context);
+  Status Call(void* context, bool with_key, ByteView nonce, const OSSL_PARAM* params);
+
+  GatedKey key_;
+  OriginalAlgorithm original_;
+  const CipherRow* row_;
+  GcmNonces nonces_;
+  std::optional<Direction> direction_;  // nothing: no message was begun
+  bool keyed_ = false;                  // the context has the key, for direction_
+  Nonce nonce_state_ = Nonce::kNone;
+  Bytes nonce_;
+  NonceMemory memory_;
+};
+
+Status Cipher::AcceptNonce(ByteView nonce) {
+  if (nonces_ == GcmNonces::kHsmOnly) {
+    return Fail(ErrorCode::kMechanism,
+                "the HSM makes the nonces of GCM here (hsm-gcm-nonce = hsm): give none, and read "
+                "the one that was made from the context");
+  }
+  if (memory_.Contains(nonce)) {
+    return Fail(ErrorCode::kMechanism,
+                "this context has encrypted with this GCM nonce before; twice with the same one "
+                "would give the messages and the authentication key away");
+  }
+  nonce_.assign(nonce.begin(), nonce.end());
+  nonce_state_ = Nonce::kWaiting;
+  return {};
+}
+
+Status Cipher::Call(void* context, bool with_key, ByteView nonce, const OSSL_PARAM* params) {
+  const bool encrypt = direction_ == Direction::kEncrypt;
+  auto* const init =
+      encrypt ? original_.Function<OSSL_FUNC_cipher_encrypt_init_fn>(OSSL_FUNC_CIPHER_ENCRYPT_INIT)
+              : original_.Function<OSSL_FUNC_cipher_decrypt_init_fn>(OSSL_FUNC_CIPHER_DECRYPT_INIT);
+  const ByteView key = with_key ? key_.Bytes() : ByteView();
+  const ErrorMark errors;
+  if (init(context, key.data(), key.size(), nonce.data(), nonce.size(), params) == 1) {
+    if (with_key) keyed_ = true;
+    return {};
+  }
+  return errors.Fail(ErrorCode::kMechanism, Cat(original_.name(), " with the held key"));
+}
+
+Status Cipher::Init(void* context, Direction direction, const std::uint8_t* nonce,
+                    std::size_t nonce_bytes, const OSSL_PARAM* params) {
+  HSMCORE_CHECK(key_.gate->CheckUse(direction == Direction::kEncrypt ? Key::Use::kEncrypt
+                                                                     : Key::Use::kDecrypt));
+  prepared_ = false;
+  HSMCORE_CHECK(NoteParams(params));
+  if (direction_ != direction) {
+    keyed_ = false;
+    nonce_state_ = Nonce::kNone;
+  }
+  direction_ = direction;
+  const ByteView given = nonce == nullptr ? ByteView() : ByteView(nonce, nonce_bytes);
+  if (WatchesNonces()) {
+    if (!given.empty()) {
+      HSMCORE_CHECK(AcceptNonce(given));
+    } else if (nonce_state_ == Nonce::kOver) {
+      nonce_state_ = Nonce::kNone;
+    }
+  }
+  return Call(context, !keyed_, given, params);
+}
+
+Status Cipher::MakeNonce(void* context) {
+  std::size_t wanted = 0;
+  std::array params = {OSSL_PARAM_construct_size_t(OSSL_CIPHER_PARAM_IVLEN, &wanted),
+                       OSSL_PARAM_construct_end()};
+  auto* const get =
+      original_.Function<OSSL_FUNC_cipher_get_ctx_params_fn>(OSSL_FUNC_CIPHER_GET_CTX_PARAMS);
+  if (get(context, params.data()) != 1 || wanted != kHsmNonceBytes) {
+    return Fail(ErrorCode::kDataLength, Cat("the HSM makes nonces of ", kHsmNonceBytes,
+                                            " bytes; the context wants ", wanted));
+  }
+  HSMCORE_TRY(nonce_, RandomNonce(key_.secret->library()));
+  nonce_state_ = Nonce::kWaiting;
+  return Call(context, false, nonce_, nullptr);
+}
+
+Status Cipher::ProvideNonce(void* context) {
+  if (!WatchesNonces() || nonce_state_ != Nonce::kNone) return {};
+  if (!keyed_) HSMCORE_CHECK(Call(context, true, {}, nullptr));
+  return MakeNonce(context);
+}
+
+Status Cipher::PrepareNow(void* context) {
+  if (!direction_) {
+    return Fail(ErrorCode::kOperationState,
+                "begin with EVP_EncryptInit_ex2 or EVP_DecryptInit_ex2 after hsm-key was set");
+  }
+  if (!keyed_) HSMCORE_CHECK(Call(context, true, {}, nullptr));
+  if (WatchesNonces()) {
+    if (nonce_state_ == Nonce::kOver) {
+      return Fail(ErrorCode::kOperationState,
+                  "the message has ended; begin the next one with EVP_EncryptInit_ex2");
+    }
+    HSMCORE_CHECK(ProvideNonce(context));
+    if (nonce_state_ == Nonce::kWaiting) memory_.Add(nonce_);
+    nonce_state_ = Nonce::kUsed;
+  }
+  prepared_ = true;
+  return {};
+}
+
+void Cipher::End() {
+  if (!WatchesNonces()) return;
+  nonce_state_ = Nonce::kOver;
+  prepared_ = false;
+}
+
+Status Cipher::NoteParams(const OSSL_PARAM* params) {
+  // CCM makes the key ready for the lengths of tag and nonce: anew, when these may change.
+  if (row_->kind == Kind::kCcm && !prepared_) keyed_ = false;
+  if (row_->kind != Kind::kGcm || params == nullptr) return {};
+  for (const char* name : {OSSL_CIPHER_PARAM_AEAD_TLS1_AAD, OSSL_CIPHER_PARAM_AEAD_TLS1_IV_FIXED,
+                           OSSL_CIPHER_PARAM_AEAD_TLS1_SET_IV_INV}) {
+    if (OSSL_PARAM_locate_const(params, name) != nullptr) {
+      return Fail(ErrorCode::kNotSupported, Cat("'", name, "' with a held key"));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<HeldCipher>> NewHeldCipher(GatedKey key, const OSSL_ALGORITHM& algorithm,
+                                                  GcmNonces nonces) {
+  HSMCORE_TRY(const auto original,
+              OriginalAlgorithm::Find(key.secret->library(), OSSL_OP_CIPHER, algorithm));
+  const auto match = Find(original.name());
+  if (!match) {
+    return Fail(ErrorCode::kKeyTypeMismatch, Cat(original.name(), " takes no held keys"));
+  }
+  const std::size_t bytes = key.secret->value().size();
+  if (key.secret->type() != match->row->type ||
+      (match->key_bytes != 0 && match->key_bytes != bytes)) {
+    return Fail(ErrorCode::kKeyTypeMismatch,
+                Cat(original.name(), " needs a key of type ", NameOf(match->row->type),
+                    match->key_bytes == 0 ? "" : Cat(" with ", match->key_bytes, " bytes"),
+                    ", not ", NameOf(key.secret->type()), " with ", bytes, " bytes"));
+  }
+  return std::make_unique<Cipher>(std::move(key), original, *match->row, nonces);
+}
+
+}  // namespace hsmcore::crypto
+
+namespace hsmcore {
+
+bool HeldCipher::Exists(std::string_view names) {
+  return crypto::Find(crypto::FirstName(names)).has_value();
+}
+
+}  // namespace hsmcore
