@@ -11,7 +11,8 @@
 namespace provider {
 
 // How a Result of ours looks to C: 1 or 0 for a Status or a truth value, the pointer or nullptr for
-// an object. A false truth value (a signature that is not valid) is no error and raises none.
+// an object or a table. A false truth value (a signature that is not valid) is no error and raises
+// none.
 template <class Value>
 struct CValue;
 
@@ -31,6 +32,12 @@ template <class T>
 struct CValue<std::unique_ptr<T>> {
   using Type = void*;
   static void* From(Result<std::unique_ptr<T>>& result) { return result->release(); }
+};
+
+template <class T>
+struct CValue<const T*> {
+  using Type = const T*;
+  static const T* From(Result<const T*>& result) { return *result; }
 };
 
 // Every callback that can fail runs its body in here: errors go into the queue, and no exception

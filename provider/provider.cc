@@ -43,9 +43,10 @@ int GetParams(void* provctx, OSSL_PARAM* params) {
                [&] { return GetAll<const ProviderContext>(provider, kRows, params); });
 }
 
-const OSSL_ALGORITHM* QueryOperation(void*, int operation, int* no_cache) {
+const OSSL_ALGORITHM* QueryOperation(void* provctx, int operation, int* no_cache) {
   *no_cache = 0;
-  return AlgorithmsOf(operation);
+  const auto& provider = ProviderContext::From(provctx);
+  return Guard(provider.core, [&] { return AlgorithmsOf(provider, operation); });
 }
 
 const OSSL_ITEM* GetReasonStrings(void*) { return ReasonStrings(); }

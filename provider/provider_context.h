@@ -4,6 +4,7 @@
 
 #include "access.h"
 #include "core.h"
+#include "held_algorithms.h"
 
 namespace provider {
 
@@ -17,6 +18,7 @@ struct ProviderContext {
 
   const Core core;
   const Access access;
+  const PublishOnce<HeldAlgorithms> held;
 
   static const ProviderContext& From(const void* provctx) {
     return *static_cast<const ProviderContext*>(provctx);

@@ -4,11 +4,13 @@
 
 #include <openssl/core.h>
 
+#include "provider_context.h"
+
 namespace provider {
 
 // Every algorithm that the provider offers for an operation (OSSL_OP_...); nullptr: none. The
 // answer is the same for the life of the provider.
-const OSSL_ALGORITHM* AlgorithmsOf(int operation);
+Result<const OSSL_ALGORITHM*> AlgorithmsOf(const ProviderContext& provider, int operation);
 
 }  // namespace provider
 

@@ -39,6 +39,9 @@ class Library {
   // Valid as long as this object. kDigest: this OpenSSL does not have it.
   Result<const EVP_MD*> Fetch(Digest digest) const;
 
+  // Whether OpenSSL has keys of this type.
+  bool Offers(KeyType type) const;
+
   // Called by every thread before it uses the context: OpenSSL hangs random generators on each
   // such thread and looks for them in the context when the thread ends.
   void NoteThread() const;

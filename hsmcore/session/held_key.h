@@ -57,6 +57,9 @@ class HeldKey final : public Key {
   Result<std::size_t> Decrypt(const CipherMechanism&, ByteView cipher,
                               std::span<std::uint8_t> out) const override;
   Result<SecretBytes> Agree(const AgreeMechanism&, const PublicMaterial& peer) const override;
+  Result<SecretBytes> Agree(const AgreeMechanism&, const Key& peer) const override;
+  Result<Encapsulated> Encapsulate(const KemMechanism&) const override;
+  Result<SecretBytes> Decapsulate(const KemMechanism&, ByteView ciphertext) const override;
   Status CheckUse(Use use) const override;
 
   KeyHandle handle() const;  // the private half's where there is one
