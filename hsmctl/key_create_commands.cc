@@ -43,6 +43,11 @@ struct EcOptions {
   std::string curve;
 };
 
+struct ParameterSetOptions {
+  NewKeyOptions names;
+  std::string set;
+};
+
 struct ImportOptions {
   NewKeyOptions names;
   std::string path;
@@ -61,14 +66,19 @@ std::string UsageHint(const KeyInfo& info) {
                            {"decrypt", Attribute::kDecrypt, true},
                            {"derive", Attribute::kDerive, false},
                            {"unwrap", Attribute::kUnwrap, true}};
+  const hsmcore::KeyPurpose purpose = RowOf(info.type()).purpose;
+  const bool one_use = purpose != hsmcore::KeyPurpose::kSeveral;
+  const std::string first = !one_use || purpose == hsmcore::KeyPurpose::kSign ? "sign" : "derive";
   std::string names;
   for (const Use& use : kUses) {
     if (info.attributes.flags.Has(use.attribute)) return {};
-    if (!use.rsa_only || info.type() == KeyType::kRsa) names += std::string(" ") + use.name;
+    const bool fits = one_use ? use.name == first : !use.rsa_only || info.type() == KeyType::kRsa;
+    if (fits) names += std::string(" ") + use.name;
   }
   return "hint: this key may not be used yet. Allow what it is for (one or more of" + names +
          "):\n  hsmctl key set-attribute --filter key-reference=" + info.handle.ToString() +
-         " --name sign --value true\nor give --private-attributes sign=true when making a key";
+         " --name " + first + " --value true\nor give --private-attributes " + first +
+         "=true when making a key";
 }
 
 Report PairReport(const KeyPtr& key) {
@@ -107,18 +117,48 @@ Result<Report> GenerateEd25519(const Context& context, const NewKeyOptions& name
 std::string CurveNames() {
   std::string names;
   for (const hsmcore::CurveRow& row : hsmcore::AllCurves()) names += std::string(row.cli) + ", ";
-  return names + "ed25519";
+  return names + "ed25519, ed448, x25519, x448";
+}
+
+// The key type that `name` names, when it is one of first..last.
+std::optional<KeyType> TypeWithin(KeyType first, KeyType last, const std::string& name) {
+  const std::optional<KeyType> type = hsmcore::KeyTypeByName(name);
+  return type && *type >= first && *type <= last ? type : std::nullopt;
 }
 
 Result<Report> GenerateEc(const Context& context, const EcOptions& given) {
-  if (given.curve == "ed25519") return GenerateEd25519(context, given.names);
+  KeySpec spec;
+  if (const auto raw = TypeWithin(KeyType::kEd25519, KeyType::kX448, given.curve)) {
+    spec.type = *raw;
+    return Generate(context, spec, given.names);
+  }
   const std::optional<hsmcore::Curve> curve = hsmcore::CurveByName(given.curve);
   if (!curve) {
     return Fail(ErrorCode::kKeySize, "curve '" + given.curve + "'; there are " + CurveNames());
   }
-  KeySpec spec;
   spec.type = KeyType::kEc;
   spec.curve = *curve;
+  return Generate(context, spec, given.names);
+}
+
+std::string SetNames(KeyType first, KeyType last) {
+  std::string names;
+  for (const hsmcore::KeyTypeRow& row : hsmcore::AllKeyTypes()) {
+    if (row.type < first || row.type > last) continue;
+    names += (names.empty() ? "" : ", ") + std::string(row.openssl);
+  }
+  return names;
+}
+
+template <KeyType kFirst, KeyType kLast>
+Result<Report> GenerateSet(const Context& context, const ParameterSetOptions& given) {
+  const std::optional<KeyType> type = TypeWithin(kFirst, kLast, given.set);
+  if (!type) {
+    return Fail(ErrorCode::kKeySize,
+                "parameter set '" + given.set + "'; there are " + SetNames(kFirst, kLast));
+  }
+  KeySpec spec;
+  spec.type = *type;
   return Generate(context, spec, given.names);
 }
 
@@ -183,6 +223,41 @@ void AddGenerateOptions(CLI::App& app, NewKeyOptions& names) {
   app.add_flag("--session", names.session, "Keep nothing: a trial of options and login");
 }
 
+template <KeyType kFirst, KeyType kLast>
+void AddParameterSets(CLI::App& group, SelectedCommand& selected, const CommandText& text,
+                      const char* options) {
+  const auto added =
+      AddCommand<ParameterSetOptions>(group, selected, text, GenerateSet<kFirst, kLast>);
+  added.app->add_option(options, added.options->set, SetNames(kFirst, kLast))
+      ->required()
+      ->type_name("SET");
+  AddGenerateOptions(*added.app, added.options->names);
+}
+
+void AddPostQuantum(CLI::App& group, SelectedCommand& selected) {
+  AddParameterSets<KeyType::kMlDsa44, KeyType::kMlDsa87>(
+      group, selected,
+      {.name = "ml-dsa",
+       .description = "Makes an ML-DSA pair; needs OpenSSL 3.5",
+       .example = "hsmctl --user app key generate-asymmetric-pair ml-dsa --mldsa-algorithm "
+                  "ML-DSA-65 --label ca-2030 --private-attributes sign=true"},
+      "--mldsa-algorithm,--parameter-set");
+  AddParameterSets<KeyType::kSlhDsaSha2_128s, KeyType::kSlhDsaShake_256f>(
+      group, selected,
+      {.name = "slh-dsa",
+       .description = "Makes an SLH-DSA pair; needs OpenSSL 3.5",
+       .example = "hsmctl --user app key generate-asymmetric-pair slh-dsa --parameter-set "
+                  "SLH-DSA-SHA2-128s --label firmware --private-attributes sign=true"},
+      "--parameter-set");
+  AddParameterSets<KeyType::kMlKem512, KeyType::kMlKem1024>(
+      group, selected,
+      {.name = "ml-kem",
+       .description = "Makes an ML-KEM pair; needs OpenSSL 3.5",
+       .example = "hsmctl --user app key generate-asymmetric-pair ml-kem --parameter-set "
+                  "ML-KEM-768 --label mail --private-attributes derive=true"},
+      "--parameter-set");
+}
+
 void AddGenerate(CLI::App& key_group, SelectedCommand& selected) {
   CLI::App* group = AddGroup(
       key_group, {.name = "generate-asymmetric-pair",
@@ -222,6 +297,7 @@ void AddGenerate(CLI::App& key_group, SelectedCommand& selected) {
                   "--private-attributes sign=true"},
       GenerateEd25519);
   AddGenerateOptions(*ed25519.app, *ed25519.options);
+  AddPostQuantum(*group, selected);
 }
 
 CLI::App* AddImport(CLI::App& key_group, SelectedCommand& selected) {

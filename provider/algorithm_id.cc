@@ -127,6 +127,18 @@ Result<Bytes> PssAlgorithmId(const hsmcore::SignMechanism& mechanism, const hsmc
   return Encode(algorithm.get());
 }
 
+// RFC 8410, RFC 9881, RFC 9909: the key's own identifier, without parameters.
+Result<Bytes> KeyAlgorithmId(const hsmcore::Key& key) {
+  Ptr<X509_ALGOR> algorithm(X509_ALGOR_new());
+  ASN1_OBJECT* oid = OBJ_txt2obj(RowOf(key.type()).oid, 1);
+  if (algorithm == nullptr || oid == nullptr ||
+      X509_ALGOR_set0(algorithm.get(), oid, V_ASN1_UNDEF, nullptr) != 1) {
+    ASN1_OBJECT_free(oid);
+    return Fail(ErrorCode::kOutOfMemory, {});
+  }
+  return Encode(algorithm.get());
+}
+
 }  // namespace
 
 int SaltBytes(const hsmcore::SignMechanism& mechanism, const hsmcore::Key& key) {
@@ -141,12 +153,12 @@ int SaltBytes(const hsmcore::SignMechanism& mechanism, const hsmcore::Key& key) 
 
 Result<Bytes> AlgorithmId(const hsmcore::SignMechanism& mechanism, const hsmcore::Key& key) {
   if (mechanism.kind == Kind::kRsaPss) return PssAlgorithmId(mechanism, key);
+  if (mechanism.whole_message()) return KeyAlgorithmId(key);
   Result<int> nid = NoIdentifier(mechanism.digest);
   if (mechanism.kind == Kind::kRsaPkcs1) nid = NidOf<&DigestNids::rsa>(mechanism.digest);
   if (mechanism.kind == Kind::kEcdsa) nid = NidOf<&DigestNids::ecdsa>(mechanism.digest);
-  if (mechanism.kind == Kind::kEddsa) nid = NID_ED25519;
   if (!nid) return std::unexpected(std::move(nid).error());
-  // RFC 4055 section 5 wants a NULL here, RFC 5758 and RFC 8410 want nothing.
+  // RFC 4055 section 5 wants a NULL here, RFC 5758 wants nothing.
   const int parameter = mechanism.kind == Kind::kRsaPkcs1 ? V_ASN1_NULL : V_ASN1_UNDEF;
   HSMCORE_TRY(const Ptr<X509_ALGOR> algorithm, Algorithm(*nid, parameter));
   return Encode(algorithm.get());

@@ -212,16 +212,11 @@ int DoesSelection(void*, int selection) {
   return selection == 0 || (selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0 ? 1 : 0;
 }
 
-}  // namespace
-
-const OSSL_DISPATCH kPemDecoder[] = {
-    HSM_ENTRY(DECODER_NEWCTX, decoder_newctx, New),
-    HSM_ENTRY(DECODER_FREECTX, decoder_freectx, Free),
-    HSM_ENTRY(DECODER_DECODE, decoder_decode, DecodePemBlock),
-    HSM_ENTRY_END,
-};
-
 // NOLINTBEGIN(google-readability-casting): the check takes HSM_ENTRY's cast for one of C here
+template <KeyType kType>
+struct ReferenceDecoderTable {
+  static const OSSL_DISPATCH kRows[];
+};
 template <KeyType kType>
 const OSSL_DISPATCH ReferenceDecoderTable<kType>::kRows[] = {
     HSM_ENTRY(DECODER_NEWCTX, decoder_newctx, New),
@@ -231,9 +226,25 @@ const OSSL_DISPATCH ReferenceDecoderTable<kType>::kRows[] = {
     HSM_ENTRY_END,
 };
 // NOLINTEND(google-readability-casting)
-template struct ReferenceDecoderTable<KeyType::kRsa>;
-template struct ReferenceDecoderTable<KeyType::kRsaPss>;
-template struct ReferenceDecoderTable<KeyType::kEc>;
-template struct ReferenceDecoderTable<KeyType::kEd25519>;
+
+template <std::size_t... kIndex>
+constexpr std::array<const OSSL_DISPATCH*, sizeof...(kIndex)> AllTables(
+    std::index_sequence<kIndex...>) {
+  return {ReferenceDecoderTable<static_cast<KeyType>(kIndex)>::kRows...};
+}
+constexpr auto kTables = AllTables(std::make_index_sequence<kPairTypes>());
+
+}  // namespace
+
+const OSSL_DISPATCH* ReferenceDecoderOf(KeyType type) {
+  return kTables[static_cast<std::size_t>(type)];
+}
+
+const OSSL_DISPATCH kPemDecoder[] = {
+    HSM_ENTRY(DECODER_NEWCTX, decoder_newctx, New),
+    HSM_ENTRY(DECODER_FREECTX, decoder_freectx, Free),
+    HSM_ENTRY(DECODER_DECODE, decoder_decode, DecodePemBlock),
+    HSM_ENTRY_END,
+};
 
 }  // namespace provider

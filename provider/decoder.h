@@ -16,14 +16,7 @@ inline constexpr const char* kReferenceStructure = "hsm-key-reference";
 extern const OSSL_DISPATCH kPemDecoder[];
 
 // DER to key: logs in and loads the key that the reference names.
-template <hsmcore::KeyType kType>
-struct ReferenceDecoderTable {
-  static const OSSL_DISPATCH kRows[];
-};
-extern template struct ReferenceDecoderTable<hsmcore::KeyType::kRsa>;
-extern template struct ReferenceDecoderTable<hsmcore::KeyType::kRsaPss>;
-extern template struct ReferenceDecoderTable<hsmcore::KeyType::kEc>;
-extern template struct ReferenceDecoderTable<hsmcore::KeyType::kEd25519>;
+const OSSL_DISPATCH* ReferenceDecoderOf(hsmcore::KeyType type);
 
 }  // namespace provider
 

@@ -10,6 +10,9 @@
 // a dynamic initialiser.
 #define HSM_ENTRY(ID, name, function) \
   {OSSL_FUNC_##ID, reinterpret_cast<void (*)()>(static_cast<OSSL_FUNC_##name##_fn*>(function))}
+// The same for an id that the oldest headers have no name for.
+#define HSM_ENTRY_AS(id, name, function) \
+  {id, reinterpret_cast<void (*)()>(static_cast<OSSL_FUNC_##name##_fn*>(function))}
 #define HSM_ENTRY_END {0, nullptr}
 
 #endif  // PROVIDER_DISPATCH_H_

@@ -13,7 +13,6 @@ namespace {
 using hsmcore::Attribute;
 using hsmcore::Curve;
 using hsmcore::KeyInfo;
-using hsmcore::KeyType;
 using hsmcore::RsaPublic;
 
 constexpr std::size_t kBytesPerLine = 15;
@@ -99,8 +98,9 @@ std::string HsmText(const KeyInfo& info, bool as_private) {
 std::string Title(const KeyObject& object, bool as_private) {
   const std::string half = as_private ? "Private-Key:" : "Public-Key:";
   const std::string held = as_private ? "held in the HSM" : "";
-  if (object.type() == KeyType::kEd25519) {
-    return "ED25519 " + half + (as_private ? " (" + held + ")\n" : "\n");
+  if (std::holds_alternative<hsmcore::RawPublic>(object.key()->public_part())) {
+    return std::string(AlgorithmName(object.type())) + " " + half +
+           (as_private ? " (" + held + ")\n" : "\n");
   }
   return half + " (" + std::to_string(BitsOf(object.key()->public_part())) + " bit" +
          (as_private ? ", " + held : "") + ")\n";
@@ -112,7 +112,9 @@ std::string PublicText(const KeyObject& object, bool as_private) {
   if (const auto* ec = std::get_if<hsmcore::EcPublic>(&part)) {
     return HexBlock("pub:", ec->point) + CurveText(ec->curve);
   }
-  return HexBlock("pub:", std::get<hsmcore::RawPublic>(part).key);
+  const auto& raw = std::get<hsmcore::RawPublic>(part);
+  const bool kem = hsmcore::RowOf(raw.type).purpose == hsmcore::KeyPurpose::kEncapsulate;
+  return HexBlock(kem ? "ek:" : "pub:", raw.key);
 }
 
 }  // namespace

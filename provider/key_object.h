@@ -14,6 +14,9 @@
 
 namespace provider {
 
+// Key pairs come first in KeyType, and secret keys after them.
+inline constexpr std::size_t kPairTypes = static_cast<std::size_t>(hsmcore::KeyType::kAes);
+
 // libcrypto's name of a key type: the first name of its rows in the algorithm tables.
 const char* AlgorithmName(hsmcore::KeyType type);
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "dispatch.h"
@@ -18,10 +19,16 @@ namespace {
 
 using hsmcore::Digest;
 
-// ECDH with a held key, plain or through the X9.63 key derivation function.
-class Ecdh {
+std::optional<hsmcore::Curve> CurveOf(const hsmcore::Key& key) {
+  const auto* ec = std::get_if<hsmcore::EcPublic>(&key.public_part());
+  return ec == nullptr ? std::nullopt : std::optional(ec->curve);
+}
+
+// Key agreement with a held key: ECDH, plain or through the X9.63 key derivation function, and
+// X25519 and X448, which have no parameters.
+class Agreement {
  public:
-  explicit Ecdh(const ProviderContext& provider) : provider_(provider) {}
+  explicit Agreement(const ProviderContext& provider) : provider_(provider) {}
 
   const Core& core() const { return provider_.core; }
 
@@ -58,32 +65,32 @@ class Ecdh {
   Bytes kdf_info_;
 };
 
-template <Status (Ecdh::*kMember)(const OSSL_PARAM&)>
-Status SetBy(Ecdh& ecdh, const OSSL_PARAM& param) {
-  return (ecdh.*kMember)(param);
+template <Status (Agreement::*kMember)(const OSSL_PARAM&)>
+Status SetBy(Agreement& agreement, const OSSL_PARAM& param) {
+  return (agreement.*kMember)(param);
 }
-template <Status (Ecdh::*kMember)(OSSL_PARAM&) const>
-Status GetBy(const Ecdh& ecdh, OSSL_PARAM& param) {
-  return (ecdh.*kMember)(param);
+template <Status (Agreement::*kMember)(OSSL_PARAM&) const>
+Status GetBy(const Agreement& agreement, OSSL_PARAM& param) {
+  return (agreement.*kMember)(param);
 }
 
-constexpr auto kRows = std::to_array<ParamRow<Ecdh>>({
-    {OSSL_EXCHANGE_PARAM_EC_ECDH_COFACTOR_MODE, OSSL_PARAM_INTEGER, SetBy<&Ecdh::SetCofactorMode>,
-     GetBy<&Ecdh::GetCofactorMode>},
-    {OSSL_EXCHANGE_PARAM_KDF_TYPE, OSSL_PARAM_UTF8_STRING, SetBy<&Ecdh::SetKdfType>,
-     GetBy<&Ecdh::GetKdfType>},
-    {OSSL_EXCHANGE_PARAM_KDF_DIGEST, OSSL_PARAM_UTF8_STRING, SetBy<&Ecdh::SetKdfDigest>,
-     GetBy<&Ecdh::GetKdfDigest>},
-    {OSSL_EXCHANGE_PARAM_KDF_DIGEST_PROPS, OSSL_PARAM_UTF8_STRING, Ignore<Ecdh>, nullptr},
-    {OSSL_EXCHANGE_PARAM_KDF_OUTLEN, OSSL_PARAM_UNSIGNED_INTEGER, SetBy<&Ecdh::SetKdfLength>,
-     GetBy<&Ecdh::GetKdfLength>},
-    {OSSL_EXCHANGE_PARAM_KDF_UKM, OSSL_PARAM_OCTET_STRING, SetBy<&Ecdh::SetKdfInfo>, nullptr},
-    {OSSL_EXCHANGE_PARAM_KDF_UKM, OSSL_PARAM_OCTET_PTR, nullptr, GetBy<&Ecdh::GetKdfInfo>},
+constexpr auto kRows = std::to_array<ParamRow<Agreement>>({
+    {OSSL_EXCHANGE_PARAM_EC_ECDH_COFACTOR_MODE, OSSL_PARAM_INTEGER,
+     SetBy<&Agreement::SetCofactorMode>, GetBy<&Agreement::GetCofactorMode>},
+    {OSSL_EXCHANGE_PARAM_KDF_TYPE, OSSL_PARAM_UTF8_STRING, SetBy<&Agreement::SetKdfType>,
+     GetBy<&Agreement::GetKdfType>},
+    {OSSL_EXCHANGE_PARAM_KDF_DIGEST, OSSL_PARAM_UTF8_STRING, SetBy<&Agreement::SetKdfDigest>,
+     GetBy<&Agreement::GetKdfDigest>},
+    {OSSL_EXCHANGE_PARAM_KDF_DIGEST_PROPS, OSSL_PARAM_UTF8_STRING, Ignore<Agreement>, nullptr},
+    {OSSL_EXCHANGE_PARAM_KDF_OUTLEN, OSSL_PARAM_UNSIGNED_INTEGER, SetBy<&Agreement::SetKdfLength>,
+     GetBy<&Agreement::GetKdfLength>},
+    {OSSL_EXCHANGE_PARAM_KDF_UKM, OSSL_PARAM_OCTET_STRING, SetBy<&Agreement::SetKdfInfo>, nullptr},
+    {OSSL_EXCHANGE_PARAM_KDF_UKM, OSSL_PARAM_OCTET_PTR, nullptr, GetBy<&Agreement::GetKdfInfo>},
 });
 constexpr auto kSettable = Settable(kRows);
 constexpr auto kGettable = Gettable(kRows);
 
-Status Ecdh::Init(const KeyObject* object, const OSSL_PARAM* params) {
+Status Agreement::Init(const KeyObject* object, const OSSL_PARAM* params) {
   if (object == nullptr) return Fail(ErrorCode::kOperationState, "no key was given");
   HSMCORE_TRY(key_, object->Use());
   peer_ = nullptr;
@@ -92,27 +99,26 @@ Status Ecdh::Init(const KeyObject* object, const OSSL_PARAM* params) {
   return Set(params);
 }
 
-Status Ecdh::SetPeer(const KeyObject* object) {
+Status Agreement::SetPeer(const KeyObject* object) {
   if (object == nullptr || key_ == nullptr) {
     return Fail(ErrorCode::kOperationState, "the own key comes before the peer's");
   }
   HSMCORE_TRY(hsmcore::KeyPtr peer, object->Use());
-  const auto& own_part = std::get<hsmcore::EcPublic>(key_->public_part());
-  const auto& peer_part = std::get<hsmcore::EcPublic>(peer->public_part());
-  if (own_part.curve != peer_part.curve) {
+  if (peer->type() != key_->type() || CurveOf(*peer) != CurveOf(*key_)) {
     return Fail(ErrorCode::kKeyTypeMismatch, "the peer's key is on another curve");
   }
   peer_ = std::move(peer);
   return {};
 }
 
-Result<std::size_t> Ecdh::Size() const {
+Result<std::size_t> Agreement::Size() const {
   if (key_ == nullptr) return Fail(ErrorCode::kOperationState, "no key was given");
   if (with_kdf_) return kdf_length_;
-  return RowOf(std::get<hsmcore::EcPublic>(key_->public_part()).curve).field_bytes;
+  const std::optional<hsmcore::Curve> curve = CurveOf(*key_);
+  return curve ? RowOf(*curve).field_bytes : key_->max_signature_size();
 }
 
-Result<std::size_t> Ecdh::Derive(std::span<std::uint8_t> out) const {
+Result<std::size_t> Agreement::Derive(std::span<std::uint8_t> out) const {
   HSMCORE_TRY(const std::size_t size, Size());
   if (peer_ == nullptr) return Fail(ErrorCode::kOperationState, "no peer key was given");
   if (out.size() < size) {
@@ -123,22 +129,22 @@ Result<std::size_t> Ecdh::Derive(std::span<std::uint8_t> out) const {
     if (kdf_digest_ == Digest::kNone) return Fail(ErrorCode::kDigest, "X963KDF needs a digest");
     mechanism = {kdf_digest_, kdf_info_, kdf_length_};
   }
-  HSMCORE_TRY(const hsmcore::SecretBytes secret, key_->Agree(mechanism, peer_->public_part()));
+  HSMCORE_TRY(const hsmcore::SecretBytes secret, key_->Agree(mechanism, *peer_));
   std::ranges::copy(secret.Read(hsmcore::SecretAccess{"hand out an agreed secret"}), out.begin());
   return secret.size();
 }
 
-Status Ecdh::Set(const OSSL_PARAM* params) { return SetAll<Ecdh>(*this, kRows, params); }
-Status Ecdh::Get(OSSL_PARAM* params) const { return GetAll<Ecdh>(*this, kRows, params); }
+Status Agreement::Set(const OSSL_PARAM* params) { return SetAll<Agreement>(*this, kRows, params); }
+Status Agreement::Get(OSSL_PARAM* params) const { return GetAll<Agreement>(*this, kRows, params); }
 
 // Every curve has cofactor 1: each mode gives the same secret.
-Status Ecdh::SetCofactorMode(const OSSL_PARAM& param) {
+Status Agreement::SetCofactorMode(const OSSL_PARAM& param) {
   HSMCORE_TRY(const int mode, GetInt(param));
   if (mode >= -1 && mode <= 1) return {};
   return Fail(ErrorCode::kMechanism, "the cofactor mode is -1, 0 or 1");
 }
 
-Status Ecdh::SetKdfType(const OSSL_PARAM& param) {
+Status Agreement::SetKdfType(const OSSL_PARAM& param) {
   HSMCORE_TRY(const std::string_view name, GetText(param));
   if (!name.empty() && name != OSSL_KDF_NAME_X963KDF) {
     return Fail(ErrorCode::kMechanism, "the key derivation function can be X963KDF or none");
@@ -147,17 +153,17 @@ Status Ecdh::SetKdfType(const OSSL_PARAM& param) {
   return {};
 }
 
-Status Ecdh::SetKdfDigest(const OSSL_PARAM& param) {
+Status Agreement::SetKdfDigest(const OSSL_PARAM& param) {
   HSMCORE_TRY(kdf_digest_, GetDigest(param));
   return {};
 }
 
-Status Ecdh::SetKdfLength(const OSSL_PARAM& param) {
+Status Agreement::SetKdfLength(const OSSL_PARAM& param) {
   HSMCORE_TRY(kdf_length_, GetSize(param));
   return {};
 }
 
-Status Ecdh::SetKdfInfo(const OSSL_PARAM& param) {
+Status Agreement::SetKdfInfo(const OSSL_PARAM& param) {
   HSMCORE_TRY(const ByteView info, GetOctets(param));
   kdf_info_.assign(info.begin(), info.end());
   return {};
@@ -165,19 +171,21 @@ Status Ecdh::SetKdfInfo(const OSSL_PARAM& param) {
 
 // ---- C callbacks ----
 
-Ecdh& Of(void* ctx) { return *static_cast<Ecdh*>(ctx); }
+Agreement& Of(void* ctx) { return *static_cast<Agreement*>(ctx); }
 
 void* New(void* provctx) {
   const auto& provider = ProviderContext::From(provctx);
-  return Guard(provider.core,
-               [&]() -> Result<std::unique_ptr<Ecdh>> { return std::make_unique<Ecdh>(provider); });
+  return Guard(provider.core, [&]() -> Result<std::unique_ptr<Agreement>> {
+    return std::make_unique<Agreement>(provider);
+  });
 }
 
-void Free(void* ctx) { delete static_cast<Ecdh*>(ctx); }
+void Free(void* ctx) { delete static_cast<Agreement*>(ctx); }
 
 void* Dup(void* ctx) {
-  return Guard(Of(ctx).core(),
-               [&]() -> Result<std::unique_ptr<Ecdh>> { return std::make_unique<Ecdh>(Of(ctx)); });
+  return Guard(Of(ctx).core(), [&]() -> Result<std::unique_ptr<Agreement>> {
+    return std::make_unique<Agreement>(Of(ctx));
+  });
 }
 
 int Init(void* ctx, void* key, const OSSL_PARAM* params) {
@@ -209,17 +217,23 @@ const OSSL_PARAM* GettableParams(void*, void*) { return kGettable.data(); }
 
 }  // namespace
 
+#define HSM_AGREEMENT_ROWS                                                                         \
+  HSM_ENTRY(KEYEXCH_NEWCTX, keyexch_newctx, New),                                                  \
+      HSM_ENTRY(KEYEXCH_FREECTX, keyexch_freectx, Free),                                           \
+      HSM_ENTRY(KEYEXCH_DUPCTX, keyexch_dupctx, Dup), HSM_ENTRY(KEYEXCH_INIT, keyexch_init, Init), \
+      HSM_ENTRY(KEYEXCH_SET_PEER, keyexch_set_peer, SetPeer),                                      \
+      HSM_ENTRY(KEYEXCH_DERIVE, keyexch_derive, Derive)
+
 const OSSL_DISPATCH kEcdh[] = {
-    HSM_ENTRY(KEYEXCH_NEWCTX, keyexch_newctx, New),
-    HSM_ENTRY(KEYEXCH_FREECTX, keyexch_freectx, Free),
-    HSM_ENTRY(KEYEXCH_DUPCTX, keyexch_dupctx, Dup),
-    HSM_ENTRY(KEYEXCH_INIT, keyexch_init, Init),
-    HSM_ENTRY(KEYEXCH_SET_PEER, keyexch_set_peer, SetPeer),
-    HSM_ENTRY(KEYEXCH_DERIVE, keyexch_derive, Derive),
+    HSM_AGREEMENT_ROWS,
     HSM_ENTRY(KEYEXCH_GET_CTX_PARAMS, keyexch_get_ctx_params, GetParams),
     HSM_ENTRY(KEYEXCH_GETTABLE_CTX_PARAMS, keyexch_gettable_ctx_params, GettableParams),
     HSM_ENTRY(KEYEXCH_SET_CTX_PARAMS, keyexch_set_ctx_params, SetParams),
     HSM_ENTRY(KEYEXCH_SETTABLE_CTX_PARAMS, keyexch_settable_ctx_params, SettableParams),
+    HSM_ENTRY_END,
+};
+const OSSL_DISPATCH kRawExchange[] = {
+    HSM_AGREEMENT_ROWS,
     HSM_ENTRY_END,
 };
 

@@ -7,6 +7,7 @@
 namespace provider {
 
 extern const OSSL_DISPATCH kEcdh[];
+extern const OSSL_DISPATCH kRawExchange[];  // X25519, X448
 
 }  // namespace provider
 

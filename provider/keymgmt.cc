@@ -3,6 +3,7 @@
 
 #include <openssl/core_dispatch.h>
 
+#include <array>
 #include <utility>
 
 #include "dispatch.h"
@@ -126,13 +127,15 @@ struct Keymgmt {
   // Where the operation's algorithm is not called like the key type.
   static const char* OperationName(int operation) {
     if (kType == KeyType::kEc) return operation == OSSL_OP_KEYEXCH ? "ECDH" : "ECDSA";
-    return kType == KeyType::kEd25519 ? "ED25519" : "RSA";
+    return AlgorithmName(kType == KeyType::kRsaPss ? KeyType::kRsa : kType);
   }
 };
 
-}  // namespace
-
 // NOLINTBEGIN(google-readability-casting): the check takes HSM_ENTRY's cast for one of C here
+template <KeyType kType>
+struct KeymgmtTable {
+  static const OSSL_DISPATCH kRows[];
+};
 template <KeyType kType>
 const OSSL_DISPATCH KeymgmtTable<kType>::kRows[] = {
     HSM_ENTRY(KEYMGMT_NEW, keymgmt_new, Keymgmt<kType>::New),
@@ -163,9 +166,16 @@ const OSSL_DISPATCH KeymgmtTable<kType>::kRows[] = {
 };
 
 // NOLINTEND(google-readability-casting)
-template struct KeymgmtTable<KeyType::kRsa>;
-template struct KeymgmtTable<KeyType::kRsaPss>;
-template struct KeymgmtTable<KeyType::kEc>;
-template struct KeymgmtTable<KeyType::kEd25519>;
+
+template <std::size_t... kIndex>
+constexpr std::array<const OSSL_DISPATCH*, sizeof...(kIndex)> AllTables(
+    std::index_sequence<kIndex...>) {
+  return {KeymgmtTable<static_cast<KeyType>(kIndex)>::kRows...};
+}
+constexpr auto kTables = AllTables(std::make_index_sequence<kPairTypes>());
+
+}  // namespace
+
+const OSSL_DISPATCH* KeymgmtOf(KeyType type) { return kTables[static_cast<std::size_t>(type)]; }
 
 }  // namespace provider

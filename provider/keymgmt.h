@@ -73,15 +73,8 @@ Status SetGenerationTemplate(Generation& generation, const KeyObject& pattern);
 Status SetGenerationParams(Generation& generation, const OSSL_PARAM* params);
 Result<std::unique_ptr<KeyObject>> Generate(const Generation& generation);
 
-// ---- Dispatch tables (keymgmt.cc) ----
-template <hsmcore::KeyType kType>
-struct KeymgmtTable {
-  static const OSSL_DISPATCH kRows[];
-};
-extern template struct KeymgmtTable<hsmcore::KeyType::kRsa>;
-extern template struct KeymgmtTable<hsmcore::KeyType::kRsaPss>;
-extern template struct KeymgmtTable<hsmcore::KeyType::kEc>;
-extern template struct KeymgmtTable<hsmcore::KeyType::kEd25519>;
+// ---- Dispatch table of a type of key pairs (keymgmt.cc) ----
+const OSSL_DISPATCH* KeymgmtOf(hsmcore::KeyType type);
 
 }  // namespace provider
 

@@ -96,7 +96,7 @@ bool PutPoint(Collector& out, const char* key, const KeyObject& object) {
   return object.key() == nullptr ||
          out.Octets(key, std::get<hsmcore::EcPublic>(object.key()->public_part()).point);
 }
-bool PutEd25519(Collector& out, const char* key, const KeyObject& object) {
+bool PutRaw(Collector& out, const char* key, const KeyObject& object) {
   return object.key() == nullptr ||
          out.Octets(key, std::get<hsmcore::RawPublic>(object.key()->public_part()).key);
 }
@@ -121,8 +121,8 @@ constexpr std::array kEcRows = {
         PutPointFormat},
     Row{OSSL_PKEY_PARAM_PUB_KEY, OSSL_PARAM_OCTET_STRING, kPublic, PutPoint},
 };
-constexpr std::array kEd25519Rows = {
-    Row{OSSL_PKEY_PARAM_PUB_KEY, OSSL_PARAM_OCTET_STRING, kPublic, PutEd25519},
+constexpr std::array kRawRows = {
+    Row{OSSL_PKEY_PARAM_PUB_KEY, OSSL_PARAM_OCTET_STRING, kPublic, PutRaw},
 };
 
 // The announced list for the selections in `kSelection`.
@@ -153,11 +153,17 @@ constexpr TypeRows RowsWithLists() {
           List < kRows, kPublic | kDomain | kOther > ::kParams.data()};
 }
 
-// In the order of KeyType.
-constexpr std::array<TypeRows, 4> kTypes = {RowsWithLists<kRsaRows>(), RowsWithLists<kRsaPssRows>(),
-                                            RowsWithLists<kEcRows>(),
-                                            RowsWithLists<kEd25519Rows>()};
-const TypeRows& RowsOf(KeyType type) { return kTypes[static_cast<std::size_t>(type)]; }
+constexpr TypeRows kRsaType = RowsWithLists<kRsaRows>();
+constexpr TypeRows kRsaPssType = RowsWithLists<kRsaPssRows>();
+constexpr TypeRows kEcType = RowsWithLists<kEcRows>();
+constexpr TypeRows kRawType = RowsWithLists<kRawRows>();
+
+const TypeRows& RowsOf(KeyType type) {
+  const hsmcore::KeyForm form = hsmcore::RowOf(type).form;
+  if (form == hsmcore::KeyForm::kEc) return kEcType;
+  if (form == hsmcore::KeyForm::kRsa) return type == KeyType::kRsaPss ? kRsaPssType : kRsaType;
+  return kRawType;
+}
 
 }  // namespace
 

@@ -81,6 +81,14 @@ Status SetGroup(Generation& generation, const OSSL_PARAM& param) {
   return {};
 }
 
+// TLS names the group of every key that it makes.
+Status SetOwnGroup(Generation& generation, const OSSL_PARAM& param) {
+  HSMCORE_TRY(const std::string_view name, GetText(param));
+  if (name.empty() || hsmcore::KeyTypeByName(name) == generation.spec.type) return {};
+  return Fail(ErrorCode::kKeySize,
+              "the group of this key type is " + std::string(AlgorithmName(generation.spec.type)));
+}
+
 // ---- Attributes: the parameter is "hsm-" and the attribute's name ----
 
 std::string_view AttributeNameOf(const OSSL_PARAM& param) {
@@ -133,6 +141,9 @@ constexpr auto kEcRows = std::to_array<Row>({
     // Every curve has cofactor 1, so the flag changes nothing.
     {OSSL_PKEY_PARAM_USE_COFACTOR_ECDH, OSSL_PARAM_INTEGER, Ignore<Generation>, nullptr},
 });
+constexpr auto kRawRows = std::to_array<Row>({
+    {OSSL_PKEY_PARAM_GROUP_NAME, OSSL_PARAM_UTF8_STRING, SetOwnGroup, nullptr},
+});
 // Every attribute that may be given at creation; a test holds this list against hsmcore's.
 constexpr auto kHsmRows = std::to_array<Row>({
     {"hsm-label", OSSL_PARAM_UTF8_STRING, SetName, nullptr},
@@ -156,21 +167,27 @@ constexpr auto kHsmRows = std::to_array<Row>({
 constexpr auto kAllRsaRows = Join(kRsaRows, kHsmRows);
 constexpr auto kAllRsaPssRows = Join(Join(kRsaRows, kPssRows), kHsmRows);
 constexpr auto kAllEcRows = Join(kEcRows, kHsmRows);
+constexpr auto kAllRawRows = Join(kRawRows, kHsmRows);
 constexpr auto kRsaSettable = Settable(kAllRsaRows);
 constexpr auto kRsaPssSettable = Settable(kAllRsaPssRows);
 constexpr auto kEcSettable = Settable(kAllEcRows);
-constexpr auto kEd25519Settable = Settable(kHsmRows);
+constexpr auto kRawSettable = Settable(kAllRawRows);
 
 struct TypeRows {
   std::span<const Row> rows;
   const OSSL_PARAM* settable;
 };
-// In the order of KeyType.
-constexpr std::array<TypeRows, 4> kTypes = {{{kAllRsaRows, kRsaSettable.data()},
-                                             {kAllRsaPssRows, kRsaPssSettable.data()},
-                                             {kAllEcRows, kEcSettable.data()},
-                                             {kHsmRows, kEd25519Settable.data()}}};
-const TypeRows& RowsOf(KeyType type) { return kTypes[static_cast<std::size_t>(type)]; }
+constexpr TypeRows kRsaType = {kAllRsaRows, kRsaSettable.data()};
+constexpr TypeRows kRsaPssType = {kAllRsaPssRows, kRsaPssSettable.data()};
+constexpr TypeRows kEcType = {kAllEcRows, kEcSettable.data()};
+constexpr TypeRows kRawType = {kAllRawRows, kRawSettable.data()};
+
+const TypeRows& RowsOf(KeyType type) {
+  const hsmcore::KeyForm form = hsmcore::RowOf(type).form;
+  if (form == hsmcore::KeyForm::kEc) return kEcType;
+  if (form == hsmcore::KeyForm::kRsa) return type == KeyType::kRsaPss ? kRsaPssType : kRsaType;
+  return kRawType;
+}
 
 }  // namespace
 
@@ -188,6 +205,8 @@ Status SetGenerationParams(Generation& generation, const OSSL_PARAM* params) {
 }
 
 Status SetGenerationTemplate(Generation& generation, const KeyObject& pattern) {
+  // Keys of these types have no parameters that they could share.
+  if (hsmcore::RowOf(generation.spec.type).form == hsmcore::KeyForm::kRaw) return {};
   if (!pattern.curve()) {
     return Fail(ErrorCode::kKeyTypeMismatch, "the parameters are not those of an EC key");
   }

@@ -32,8 +32,9 @@ struct Parts {
   hsmcore::RsaPublic rsa;
   hsmcore::RsaPrivate rsa_private;
   std::optional<Curve> curve;
-  Bytes public_key;         // EC point, Ed25519 key
-  SecretBytes private_key;  // EC scalar, Ed25519 seed
+  Bytes public_key;         // EC point, raw key
+  SecretBytes private_key;  // EC scalar, raw key
+  SecretBytes seed;         // ML-KEM, ML-DSA
 };
 
 using Row = ParamRow<Parts>;
@@ -117,7 +118,7 @@ constexpr auto kPssRows = std::to_array<Row>({
     {OSSL_PKEY_PARAM_RSA_PSS_SALTLEN, OSSL_PARAM_INTEGER, SetPssSaltLength, nullptr},
 });
 
-// ---- EC and ED25519 ----
+// ---- EC and raw keys ----
 
 Status SetCurve(Parts& parts, const OSSL_PARAM& param) {
   HSMCORE_TRY(parts.curve, GetCurve(param));
@@ -133,9 +134,10 @@ Status SetScalar(Parts& parts, const OSSL_PARAM& param) {
   HSMCORE_TRY(parts.private_key, GetSecretInteger(param, RowOf(*parts.curve).field_bytes));
   return {};
 }
-Status SetSeed(Parts& parts, const OSSL_PARAM& param) {
+template <SecretBytes Parts::* kMember>
+Status SetRawSecret(Parts& parts, const OSSL_PARAM& param) {
   HSMCORE_TRY(const ByteView octets, GetOctets(param));
-  parts.private_key = SecretBytes::CopyOf(octets);
+  parts.*kMember = SecretBytes::CopyOf(octets);
   return {};
 }
 
@@ -144,26 +146,34 @@ constexpr auto kEcRows = std::to_array<Row>({
     {OSSL_PKEY_PARAM_PUB_KEY, OSSL_PARAM_OCTET_STRING, SetPublic, nullptr},
     {OSSL_PKEY_PARAM_PRIV_KEY, OSSL_PARAM_UNSIGNED_INTEGER, SetScalar, nullptr},
 });
-constexpr auto kEd25519Rows = std::to_array<Row>({
+constexpr auto kRawRows = std::to_array<Row>({
     {OSSL_PKEY_PARAM_PUB_KEY, OSSL_PARAM_OCTET_STRING, SetPublic, nullptr},
-    {OSSL_PKEY_PARAM_PRIV_KEY, OSSL_PARAM_OCTET_STRING, SetSeed, nullptr},
+    {OSSL_PKEY_PARAM_PRIV_KEY, OSSL_PARAM_OCTET_STRING, SetRawSecret<&Parts::private_key>, nullptr},
+    // OpenSSL 3.5 and newer, OSSL_PKEY_PARAM_ML_KEM_SEED and OSSL_PKEY_PARAM_ML_DSA_SEED.
+    {"seed", OSSL_PARAM_OCTET_STRING, SetRawSecret<&Parts::seed>, nullptr},
 });
 
 constexpr auto kRsaPssRows = Join(kRsaRows, kPssRows);
 constexpr auto kRsaTypes = Settable(kRsaRows);
 constexpr auto kRsaPssTypes = Settable(kRsaPssRows);
 constexpr auto kEcTypes = Settable(kEcRows);
-constexpr auto kEd25519Types = Settable(kEd25519Rows);
+constexpr auto kRawTypes = Settable(kRawRows);
 
 struct TypeRows {
   std::span<const Row> rows;
   const OSSL_PARAM* types;
 };
-// In the order of KeyType.
-constexpr std::array<TypeRows, 4> kTypes = {{{kRsaRows, kRsaTypes.data()},
-                                             {kRsaPssRows, kRsaPssTypes.data()},
-                                             {kEcRows, kEcTypes.data()},
-                                             {kEd25519Rows, kEd25519Types.data()}}};
+constexpr TypeRows kRsaType = {kRsaRows, kRsaTypes.data()};
+constexpr TypeRows kRsaPssType = {kRsaPssRows, kRsaPssTypes.data()};
+constexpr TypeRows kEcType = {kEcRows, kEcTypes.data()};
+constexpr TypeRows kRawType = {kRawRows, kRawTypes.data()};
+
+const TypeRows& RowsOf(KeyType type) {
+  const hsmcore::KeyForm form = hsmcore::RowOf(type).form;
+  if (form == hsmcore::KeyForm::kEc) return kEcType;
+  if (form == hsmcore::KeyForm::kRsa) return type == KeyType::kRsaPss ? kRsaPssType : kRsaType;
+  return kRawType;
+}
 
 Result<PublicMaterial> PublicPart(KeyType type, Parts& parts) {
   const hsmcore::KeyForm form = hsmcore::RowOf(type).form;
@@ -180,13 +190,14 @@ Result<PublicMaterial> PublicPart(KeyType type, Parts& parts) {
 }
 
 bool HasPrivate(const Parts& parts) {
-  return !parts.private_key.empty() || !parts.rsa_private.d.empty();
+  return !parts.private_key.empty() || !parts.seed.empty() || !parts.rsa_private.d.empty();
 }
 
 Result<KeyPairMaterial> Pair(KeyType type, Parts& parts) {
   // Raw private keys may come without their public half, and hsmcore works it out.
   if (hsmcore::RowOf(type).form == hsmcore::KeyForm::kRaw) {
-    return hsmcore::CompleteRawPair(type, {std::move(parts.private_key), {}}, {});
+    return hsmcore::CompleteRawPair(type, {std::move(parts.private_key), std::move(parts.seed)},
+                                    parts.public_key);
   }
   HSMCORE_TRY(PublicMaterial public_part, PublicPart(type, parts));
   if (type == KeyType::kEc) {
@@ -200,7 +211,7 @@ Result<KeyPairMaterial> Pair(KeyType type, Parts& parts) {
 
 const OSSL_PARAM* ImportTypes(KeyType type, int selection) {
   if ((selection & OSSL_KEYMGMT_SELECT_ALL) == 0) return nullptr;
-  return kTypes[static_cast<std::size_t>(type)].types;
+  return RowsOf(type).types;
 }
 
 Status ImportKey(KeyObject& object, int selection, const OSSL_PARAM* params) {
@@ -208,7 +219,7 @@ Status ImportKey(KeyObject& object, int selection, const OSSL_PARAM* params) {
     return Fail(ErrorCode::kOperationState, "the key object holds a key already");
   }
   Parts parts;
-  HSMCORE_CHECK(SetAll(parts, kTypes[static_cast<std::size_t>(object.type())].rows, params));
+  HSMCORE_CHECK(SetAll(parts, RowsOf(object.type()).rows, params));
   if (parts.curve) object.SetCurve(*parts.curve);
   if ((selection & OSSL_KEYMGMT_SELECT_KEYPAIR) == 0) return {};
   if ((selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0 && HasPrivate(parts)) {
@@ -259,11 +270,17 @@ hsmcore::KeyTemplate DefaultTemplate(KeyType type, bool token) {
   auto& others = form.public_half.flags;
   own.Set(Attribute::kToken, token);
   others.Set(Attribute::kToken, token);
-  own.Set(Attribute::kSign, true);
-  others.Set(Attribute::kVerify, true);
+  using hsmcore::KeyPurpose;
+  const KeyPurpose purpose = hsmcore::RowOf(type).purpose;
+  const bool signs = purpose == KeyPurpose::kSign || purpose == KeyPurpose::kSeveral;
+  const bool derives = purpose != KeyPurpose::kSign;
+  own.Set(Attribute::kSign, signs);
+  others.Set(Attribute::kVerify, signs);
   own.Set(Attribute::kDecrypt, type == KeyType::kRsa);
   others.Set(Attribute::kEncrypt, type == KeyType::kRsa);
-  own.Set(Attribute::kDerive, type == KeyType::kEc);
+  own.Set(Attribute::kDerive, derives);
+  // What the sender of a KEM does.
+  others.Set(Attribute::kDerive, type == KeyType::kRsa || purpose == KeyPurpose::kEncapsulate);
   return form;
 }
 

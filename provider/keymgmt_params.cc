@@ -2,6 +2,7 @@
 #include <openssl/core_names.h>
 #include <openssl/obj_mac.h>
 
+#include <algorithm>
 #include <array>
 #include <span>
 #include <string>
@@ -56,11 +57,37 @@ int EcSecurityBits(Curve curve) {
   return bits >= 256 ? 128 : 112;
 }
 
+// What libcrypto asks of the key of a TLS peer before it has come in.
+struct ShareFacts {
+  KeyType type;
+  int security_bits;  // RFC 7748; FIPS 203 section 8
+  int max_size;       // of the secret, or of the ciphertext
+};
+constexpr auto kShares = std::to_array<ShareFacts>({
+    {KeyType::kX25519, 128, 32},
+    {KeyType::kX448, 224, 56},
+    {KeyType::kMlKem512, 128, 768},
+    {KeyType::kMlKem768, 192, 1088},
+    {KeyType::kMlKem1024, 256, 1568},
+});
+const ShareFacts* ShareOf(KeyType type) {
+  const auto* share = std::ranges::find(kShares, type, &ShareFacts::type);
+  return share == kShares.end() ? nullptr : share;
+}
+
 // ---- Every type ----
+
+Status ExpectNoPair(const KeyObject& object) {
+  if (!object.has_private()) return {};
+  return Fail(ErrorCode::kPrivateKeyHeld, "the public part of a key pair cannot be replaced");
+}
 
 Status GetBits(const KeyObject& object, OSSL_PARAM& param) {
   if (object.key() != nullptr) {
     return PutInt(param, static_cast<int>(BitsOf(object.key()->public_part())));
+  }
+  if (ShareOf(object.type()) != nullptr) {
+    return PutInt(param, static_cast<int>(BitsOf(RawPublic{object.type(), {}})));
   }
   HSMCORE_TRY(const Curve curve, CurveOf(object));
   return PutInt(param, static_cast<int>(RowOf(curve).bits));
@@ -70,6 +97,9 @@ Status GetSecurityBits(const KeyObject& object, OSSL_PARAM& param) {
   if (object.key() != nullptr) {
     return PutInt(param, static_cast<int>(object.key()->security_bits()));
   }
+  if (const ShareFacts* share = ShareOf(object.type())) {
+    return PutInt(param, share->security_bits);
+  }
   HSMCORE_TRY(const Curve curve, CurveOf(object));
   return PutInt(param, EcSecurityBits(curve));
 }
@@ -78,6 +108,7 @@ Status GetMaxSize(const KeyObject& object, OSSL_PARAM& param) {
   if (object.key() != nullptr) {
     return PutInt(param, static_cast<int>(object.key()->max_signature_size()));
   }
+  if (const ShareFacts* share = ShareOf(object.type())) return PutInt(param, share->max_size);
   HSMCORE_TRY(const Curve curve, CurveOf(object));
   return PutInt(param, EcdsaSize(curve));
 }
@@ -181,9 +212,7 @@ Status GetFieldType(const KeyObject&, OSSL_PARAM& param) {
 Status GetZero(const KeyObject&, OSSL_PARAM& param) { return PutInt(param, 0); }
 
 Status SetPoint(KeyObject& object, const OSSL_PARAM& param) {
-  if (object.has_private()) {
-    return Fail(ErrorCode::kPrivateKeyHeld, "the public part of a key pair cannot be replaced");
-  }
+  HSMCORE_CHECK(ExpectNoPair(object));
   HSMCORE_TRY(const Curve curve, CurveOf(object));
   HSMCORE_TRY(const ByteView octets, GetOctets(param));
   HSMCORE_TRY(EcPublic point, DecodePoint(curve, octets));
@@ -208,23 +237,39 @@ constexpr auto kEcOnlyRows = std::to_array<Row>({
     {OSSL_PKEY_PARAM_USE_COFACTOR_ECDH, OSSL_PARAM_INTEGER, Ignore<KeyObject>, GetZero},
 });
 
-// ---- ED25519 ----
+// ---- Raw keys ----
 
-Status GetEd25519(const KeyObject& object, OSSL_PARAM& param) {
-  HSMCORE_TRY(const RawPublic* ed, PublicOf<RawPublic>(object));
-  return PutOctets(param, ed->key);
+Status GetRaw(const KeyObject& object, OSSL_PARAM& param) {
+  HSMCORE_TRY(const RawPublic* raw, PublicOf<RawPublic>(object));
+  return PutOctets(param, raw->key);
 }
 Status GetNoDigest(const KeyObject&, OSSL_PARAM& param) { return PutText(param, ""); }
 
-constexpr auto kEd25519OnlyRows = std::to_array<Row>({
+Status SetRaw(KeyObject& object, const OSSL_PARAM& param) {
+  HSMCORE_CHECK(ExpectNoPair(object));
+  HSMCORE_TRY(const ByteView octets, GetOctets(param));
+  HSMCORE_TRY(hsmcore::KeyPtr key, hsmcore::Key::FromPublic(RawPublic{
+                                       object.type(), Bytes(octets.begin(), octets.end())}));
+  object.SetKey(std::move(key), nullptr);
+  return {};
+}
+
+constexpr auto kRawRow = std::to_array<Row>({
+    {OSSL_PKEY_PARAM_PUB_KEY, OSSL_PARAM_OCTET_STRING, nullptr, GetRaw},
+});
+constexpr auto kRawSignRow = std::to_array<Row>({
     {OSSL_PKEY_PARAM_MANDATORY_DIGEST, OSSL_PARAM_UTF8_STRING, nullptr, GetNoDigest},
-    {OSSL_PKEY_PARAM_PUB_KEY, OSSL_PARAM_OCTET_STRING, nullptr, GetEd25519},
+});
+// How TLS takes in the key of its peer.
+constexpr auto kRawShareRow = std::to_array<Row>({
+    {OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, OSSL_PARAM_OCTET_STRING, SetRaw, GetRaw},
 });
 
 constexpr auto kRsaRows = Join(Join(kCommonRows, kRsaNumberRows), kDigestRow);
 constexpr auto kRsaPssRows = Join(Join(kCommonRows, kRsaNumberRows), kPssRows);
 constexpr auto kEcRows = Join(kCommonRows, kEcOnlyRows);
-constexpr auto kEd25519Rows = Join(kCommonRows, kEd25519OnlyRows);
+constexpr auto kRawSignRows = Join(Join(kCommonRows, kRawRow), kRawSignRow);
+constexpr auto kRawShareRows = Join(Join(kCommonRows, kRawRow), kRawShareRow);
 
 template <auto& kRows>
 struct Lists {
@@ -243,11 +288,18 @@ constexpr TypeRows RowsWithLists() {
   return {kRows, Lists<kRows>::kGettable.data(), Lists<kRows>::kSettable.data()};
 }
 
-// In the order of KeyType.
-constexpr std::array<TypeRows, 4> kTypes = {RowsWithLists<kRsaRows>(), RowsWithLists<kRsaPssRows>(),
-                                            RowsWithLists<kEcRows>(),
-                                            RowsWithLists<kEd25519Rows>()};
-const TypeRows& RowsOf(KeyType type) { return kTypes[static_cast<std::size_t>(type)]; }
+constexpr TypeRows kRsaType = RowsWithLists<kRsaRows>();
+constexpr TypeRows kRsaPssType = RowsWithLists<kRsaPssRows>();
+constexpr TypeRows kEcType = RowsWithLists<kEcRows>();
+constexpr TypeRows kRawSignType = RowsWithLists<kRawSignRows>();
+constexpr TypeRows kRawShareType = RowsWithLists<kRawShareRows>();
+
+const TypeRows& RowsOf(KeyType type) {
+  const hsmcore::KeyTypeRow& row = hsmcore::RowOf(type);
+  if (row.form == hsmcore::KeyForm::kEc) return kEcType;
+  if (row.form == hsmcore::KeyForm::kRsa) return type == KeyType::kRsaPss ? kRsaPssType : kRsaType;
+  return row.purpose == hsmcore::KeyPurpose::kSign ? kRawSignType : kRawShareType;
+}
 
 }  // namespace
 

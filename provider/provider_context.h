@@ -7,6 +7,7 @@
 #include "access.h"
 #include "core.h"
 #include "forwarded.h"
+#include "held_algorithms.h"
 
 namespace provider {
 
@@ -22,6 +23,7 @@ struct ProviderContext {
   const Access access;
   const Forwarded forwarded;
   mutable std::atomic<bool> self_test_passed = true;  // or was not asked for
+  const PublishOnce<HeldAlgorithms> held;
 
   static const ProviderContext& From(const void* provctx) {
     return *static_cast<const ProviderContext*>(provctx);

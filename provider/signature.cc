@@ -104,7 +104,7 @@ Result<bool> SignatureContext::FinishVerify(ByteView signature) {
 
 Result<std::size_t> SignatureContext::SignMessage(ByteView message, std::span<std::uint8_t> out) {
   HSMCORE_CHECK(ExpectUse(SignatureUse::kDigestSign));
-  if (mechanism_.kind == hsmcore::SignMechanism::Kind::kEddsa) {
+  if (mechanism_.whole_message()) {
     return key_->Sign(mechanism_, message, out);
   }
   // Too small a buffer must not end a stream that has data of earlier updates.
@@ -119,7 +119,7 @@ Result<std::size_t> SignatureContext::SignMessage(ByteView message, std::span<st
 
 Result<bool> SignatureContext::VerifyMessage(ByteView message, ByteView signature) {
   HSMCORE_CHECK(ExpectUse(SignatureUse::kDigestVerify));
-  if (mechanism_.kind == hsmcore::SignMechanism::Kind::kEddsa) {
+  if (mechanism_.whole_message()) {
     return key_->Verify(mechanism_, message, signature);
   }
   HSMCORE_CHECK(OpenStream());

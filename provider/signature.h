@@ -208,7 +208,8 @@ struct SignatureAdapter {
 
 extern const OSSL_DISPATCH kRsaSignature[];
 extern const OSSL_DISPATCH kEcdsaSignature[];
-extern const OSSL_DISPATCH kEd25519Signature[];
+extern const OSSL_DISPATCH kEddsaSignature[];
+extern const OSSL_DISPATCH kMessageSignature[];  // ML-DSA, SLH-DSA
 
 }  // namespace provider
 

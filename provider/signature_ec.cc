@@ -2,7 +2,6 @@
 #include <openssl/core_names.h>
 
 #include <array>
-#include <string>
 
 #include "algorithm_id.h"
 #include "params.h"
@@ -13,8 +12,6 @@ namespace {
 
 using hsmcore::Digest;
 using Kind = hsmcore::SignMechanism::Kind;
-
-// ---- ECDSA ----
 
 class EcdsaSignature : public SignatureContext {
  public:
@@ -92,57 +89,13 @@ Status EcdsaSignature::Get(OSSL_PARAM* params) const {
   return GetAll<EcdsaSignature>(*this, kEcdsaRows, params);
 }
 
-// ---- Ed25519: whole messages only, as PureEdDSA reads them twice ----
-
-class Ed25519Signature : public SignatureContext {
- public:
-  explicit Ed25519Signature(const ProviderContext& provider) : SignatureContext(provider) {
-    mechanism_ = {.kind = Kind::kEddsa, .digest = Digest::kNone};
-  }
-
-  Status InitDigest(SignatureUse use, const char* digest, const KeyObject* object,
-                    const OSSL_PARAM*) {
-    if (digest != nullptr && *digest != '\0') {
-      return Fail(ErrorCode::kDigest,
-                  "Ed25519 has its own digest: give none, not '" + std::string(digest) + "'");
-    }
-    return Begin(use, object);
-  }
-
-  Status Get(OSSL_PARAM* params) const;
-  static const OSSL_PARAM* Gettable();
-
-  Status GetAlgorithmId(OSSL_PARAM& param) const {
-    if (key_ == nullptr) return Fail(ErrorCode::kOperationState, "no key was given");
-    HSMCORE_TRY(const Bytes der, AlgorithmId(mechanism_, *key_));
-    return PutOctets(param, der);
-  }
-};
-
-constexpr auto kEd25519Rows = std::to_array<ParamRow<Ed25519Signature>>({
-    {OSSL_SIGNATURE_PARAM_ALGORITHM_ID, OSSL_PARAM_OCTET_STRING, nullptr,
-     [](const Ed25519Signature& c, OSSL_PARAM& p) { return c.GetAlgorithmId(p); }},
-});
-constexpr auto kEd25519Gettable = Gettable(kEd25519Rows);
-
-const OSSL_PARAM* Ed25519Signature::Gettable() { return kEd25519Gettable.data(); }
-Status Ed25519Signature::Get(OSSL_PARAM* params) const {
-  return GetAll<Ed25519Signature>(*this, kEd25519Rows, params);
-}
-
 using Ecdsa = SignatureAdapter<EcdsaSignature>;
-using Ed25519 = SignatureAdapter<Ed25519Signature>;
 
 }  // namespace
 
 const OSSL_DISPATCH kEcdsaSignature[] = {
     HSM_SIGNATURE_ROWS(Ecdsa),
     HSM_SIGNATURE_DIGEST_ROWS(Ecdsa),
-    HSM_ENTRY_END,
-};
-
-const OSSL_DISPATCH kEd25519Signature[] = {
-    HSM_SIGNATURE_ROWS(Ed25519),
     HSM_ENTRY_END,
 };
 

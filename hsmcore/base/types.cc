@@ -97,6 +97,18 @@ constexpr auto kKeyTypes = std::to_array<KeyTypeRow>({
 static_assert(std::ranges::is_sorted(kKeyTypes, {}, &KeyTypeRow::type) &&
                   kKeyTypes.size() == static_cast<std::size_t>(KeyType::kChaCha20) + 1,
               "RowOf indexes the table by the enum");
+// As OpenSSL counts them.
+unsigned RawBits(KeyType type) {
+  const KeyTypeRow& row = RowOf(type);
+  constexpr std::size_t kSeedOfMatrix = 32;
+  constexpr std::size_t kBytesPerRank = 384;
+  if (row.purpose == KeyPurpose::kEncapsulate) {  // FIPS 203: 256 for each rank of the module
+    return static_cast<unsigned>(256 * ((row.public_bytes - kSeedOfMatrix) / kBytesPerRank));
+  }
+  if (type == KeyType::kX25519) return 253;  // the size of the group, RFC 7748 4.1
+  return static_cast<unsigned>(8 * row.public_bytes);
+}
+
 constexpr std::array<const char*, 3> kClassNames = {"private-key", "public-key", "secret-key"};
 
 constexpr char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
@@ -193,7 +205,7 @@ unsigned BitsOf(const PublicMaterial& material) {
   }
   if (const auto* ec = std::get_if<EcPublic>(&material)) return RowOf(ec->curve).bits;
   if (const auto* raw = std::get_if<RawPublic>(&material)) {
-    return static_cast<unsigned>(8 * raw->key.size());
+    return RawBits(raw->type);
   }
   return static_cast<unsigned>(8 * std::get<SecretFacts>(material).length);
 }

@@ -65,4 +65,10 @@ Result<std::shared_ptr<const AsymmetricKey>> AsymmetricKey::FromPublic(
   return std::make_shared<EvpKey>(std::move(library), std::move(pkey), material, false);
 }
 
+Result<SecretBytes> AsymmetricKey::Agree(const AgreeMechanism& mechanism,
+                                         const PublicMaterial& peer) const {
+  HSMCORE_TRY(const auto ready, FromPublic(peer));
+  return Agree(mechanism, *ready);
+}
+
 }  // namespace hsmcore::crypto

@@ -45,7 +45,10 @@ class AsymmetricKey {
                                       std::span<std::uint8_t> out) const = 0;
   virtual Result<std::size_t> Decrypt(const CipherMechanism&, ByteView cipher,
                                       std::span<std::uint8_t> out) const = 0;
-  virtual Result<SecretBytes> Agree(const AgreeMechanism&, const PublicMaterial& peer) const = 0;
+  virtual Result<SecretBytes> Agree(const AgreeMechanism&, const AsymmetricKey& peer) const = 0;
+  Result<SecretBytes> Agree(const AgreeMechanism&, const PublicMaterial& peer) const;
+  virtual Result<Encapsulated> Encapsulate(const KemMechanism&) const = 0;
+  virtual Result<SecretBytes> Decapsulate(const KemMechanism&, ByteView ciphertext) const = 0;
 };
 
 // Generates a pair. kKeySize: the detail says what is supported.

@@ -21,19 +21,26 @@ using Kind = SignMechanism::Kind;
 struct KindRow {
   Kind kind;
   const char* name;
-  KeyType type;   // the key it is for; RSA-PSS keys may only kRsaPss
+  KeyType first;  // the key types it is for
+  KeyType last;
   int padding;    // OpenSSL's number, 0: has none
   bool may_hash;  // false: the digest is of no meaning
   bool needs_hash;
   bool recovers;  // the signature holds what was signed
 };
 constexpr auto kKinds = std::to_array<KindRow>({
-    {Kind::kRsaPkcs1, "RSA PKCS#1 v1.5", KeyType::kRsa, RSA_PKCS1_PADDING, true, false, true},
-    {Kind::kRsaPss, "RSA-PSS", KeyType::kRsa, RSA_PKCS1_PSS_PADDING, true, true, false},
-    {Kind::kRsaX931, "RSA X9.31", KeyType::kRsa, RSA_X931_PADDING, true, true, true},
-    {Kind::kRsaRaw, "RSA without padding", KeyType::kRsa, RSA_NO_PADDING, false, false, true},
-    {Kind::kEcdsa, "ECDSA", KeyType::kEc, 0, true, false, false},
-    {Kind::kEddsa, "EdDSA", KeyType::kEd25519, 0, false, false, false},
+    {Kind::kRsaPkcs1, "RSA PKCS#1 v1.5", KeyType::kRsa, KeyType::kRsa, RSA_PKCS1_PADDING, true,
+     false, true},
+    {Kind::kRsaPss, "RSA-PSS", KeyType::kRsa, KeyType::kRsaPss, RSA_PKCS1_PSS_PADDING, true, true,
+     false},
+    {Kind::kRsaX931, "RSA X9.31", KeyType::kRsa, KeyType::kRsa, RSA_X931_PADDING, true, true, true},
+    {Kind::kRsaRaw, "RSA without padding", KeyType::kRsa, KeyType::kRsa, RSA_NO_PADDING, false,
+     false, true},
+    {Kind::kEcdsa, "ECDSA", KeyType::kEc, KeyType::kEc, 0, true, false, false},
+    {Kind::kEddsa, "EdDSA", KeyType::kEd25519, KeyType::kEd448, 0, false, false, false},
+    {Kind::kMlDsa, "ML-DSA", KeyType::kMlDsa44, KeyType::kMlDsa87, 0, false, false, false},
+    {Kind::kSlhDsa, "SLH-DSA", KeyType::kSlhDsaSha2_128s, KeyType::kSlhDsaShake_256f, 0, false,
+     false, false},
 });
 const KindRow& RowOf(Kind kind) { return kKinds[static_cast<std::size_t>(kind)]; }
 
@@ -87,13 +94,23 @@ Status EvpKey::CheckRoom(std::span<std::uint8_t> out, std::size_t needed) const 
 
 Status EvpKey::CheckSignMechanism(Operation operation, const SignMechanism& mechanism) const {
   const KindRow& row = RowOf(mechanism.kind);
-  const bool pss = type_ == KeyType::kRsaPss && mechanism.kind == Kind::kRsaPss;
-  const bool eddsa = type_ == KeyType::kEd448 && mechanism.kind == Kind::kEddsa;
-  if (row.type != type_ && !pss && !eddsa) {
+  if (type_ < row.first || type_ > row.last) {
     return Fail(ErrorCode::kKeyTypeMismatch, Cat(row.name, " with a key of type ", NameOf(type_)));
   }
   if (operation == Operation::kSign && !has_private_) {
     return Fail(ErrorCode::kPublicKeyOnly, "signing");
+  }
+  const bool has_options = !mechanism.context.empty() || mechanism.deterministic ||
+                           mechanism.encoded || mechanism.external_mu;
+  if (has_options && mechanism.kind < Kind::kMlDsa) {
+    return Fail(ErrorCode::kMechanism, Cat(row.name, " has no context string and no variants"));
+  }
+  if (mechanism.context.size() > kMaxContextBytes) {
+    return Fail(ErrorCode::kMechanism,
+                Cat("the context string has at most ", kMaxContextBytes, " bytes"));
+  }
+  if (mechanism.external_mu && mechanism.kind != Kind::kMlDsa) {
+    return Fail(ErrorCode::kMechanism, Cat(row.name, " takes no external mu; ML-DSA does"));
   }
   if (operation == Operation::kVerifyRecover && !row.recovers) {
     return Fail(ErrorCode::kMechanism, Cat(row.name, " signatures hold no data to recover"));
@@ -114,6 +131,9 @@ Status EvpKey::CheckTbs(const SignMechanism& mechanism, ByteView tbs) const {
     if (tbs.size() == row.size) return {};
     return Fail(ErrorCode::kDataLength,
                 Cat("a ", row.name, " digest has ", row.size, " bytes, not ", tbs.size()));
+  }
+  if (mechanism.external_mu && tbs.size() != kMuBytes) {
+    return Fail(ErrorCode::kDataLength, Cat("mu has ", kMuBytes, " bytes, not ", tbs.size()));
   }
   constexpr std::size_t kPkcs1Overhead = 11;
   if (mechanism.kind == Kind::kRsaRaw && tbs.size() != max_output_) {
@@ -216,7 +236,7 @@ Result<std::size_t> EvpKey::Sign(const SignMechanism& mechanism, ByteView tbs,
   HSMCORE_CHECK(CheckSignMechanism(Operation::kSign, mechanism));
   HSMCORE_CHECK(CheckTbs(mechanism, tbs));
   HSMCORE_CHECK(CheckRoom(out, max_output_));
-  if (mechanism.kind == Kind::kEddsa) return SignMessage(tbs, out);
+  if (mechanism.whole_message()) return SignMessage(mechanism, tbs, out);
   HSMCORE_TRY(const PkeyCtxPtr context, SignatureContext(Operation::kSign, mechanism));
   return SignWith(context.get(), tbs, out);
 }
@@ -225,7 +245,7 @@ Result<bool> EvpKey::Verify(const SignMechanism& mechanism, ByteView tbs,
                             ByteView signature) const {
   HSMCORE_CHECK(CheckSignMechanism(Operation::kVerify, mechanism));
   HSMCORE_CHECK(CheckTbs(mechanism, tbs));
-  if (mechanism.kind == Kind::kEddsa) return VerifyMessage(tbs, signature);
+  if (mechanism.whole_message()) return VerifyMessage(mechanism, tbs, signature);
   HSMCORE_TRY(const PkeyCtxPtr context, SignatureContext(Operation::kVerify, mechanism));
   return VerifyWith(context.get(), tbs, signature);
 }
@@ -246,51 +266,12 @@ Result<std::size_t> EvpKey::VerifyRecover(const SignMechanism& mechanism, ByteVi
   return size;
 }
 
-Result<MdCtxPtr> EvpKey::MessageContext(Operation operation) const {
-  const LibraryScope scope(*library_);
-  const PatternKey key{.operation = operation, .kind = static_cast<std::uint8_t>(Kind::kEddsa)};
-  MdCtxPtr context(EVP_MD_CTX_new());
-  if (context == nullptr) return scope.Fail(ErrorCode::kCryptoFailure, "making a context");
-  if (const Pattern* pattern = patterns_.Find(key)) {
-    if (EVP_MD_CTX_copy_ex(context.get(), pattern->message.get()) == 1) return context;
-    return scope.Fail(ErrorCode::kCryptoFailure, "copying a context");
-  }
-  const auto initialise =
-      operation == Operation::kSign ? EVP_DigestSignInit_ex : EVP_DigestVerifyInit_ex;
-  MdCtxPtr pattern(EVP_MD_CTX_new());
-  if (pattern == nullptr ||
-      initialise(pattern.get(), nullptr, nullptr, library_->context(), nullptr, pkey_.get(),
-                 nullptr) != 1 ||
-      EVP_MD_CTX_copy_ex(context.get(), pattern.get()) != 1) {
-    return scope.Fail(ErrorCode::kMechanism, RowOf(Kind::kEddsa).name);
-  }
-  patterns_.Add(std::make_unique<const Pattern>(key, nullptr, std::move(pattern)));
-  return context;
-}
-
-Result<std::size_t> EvpKey::SignMessage(ByteView message, std::span<std::uint8_t> out) const {
-  HSMCORE_TRY(const MdCtxPtr context, MessageContext(Operation::kSign));
-  const LibraryScope scope(*library_);
-  std::size_t size = out.size();
-  if (EVP_DigestSign(context.get(), out.data(), &size, message.data(), message.size()) == 1) {
-    return size;
-  }
-  return scope.Fail(ErrorCode::kCryptoFailure, "signing");
-}
-
-Result<bool> EvpKey::VerifyMessage(ByteView message, ByteView signature) const {
-  HSMCORE_TRY(const MdCtxPtr context, MessageContext(Operation::kVerify));
-  const LibraryScope scope(*library_);
-  return EVP_DigestVerify(context.get(), signature.data(), signature.size(), message.data(),
-                          message.size()) == 1;
-}
-
 Result<std::unique_ptr<SignatureStream>> EvpKey::NewStream(
     std::shared_ptr<const AsymmetricKey> self, Operation operation,
     const SignMechanism& mechanism) const {
   StreamKey key{std::move(self), this, operation, mechanism};
   HSMCORE_CHECK(CheckSignMechanism(operation, mechanism));
-  if (mechanism.kind == Kind::kEddsa) return NewMessageStream(std::move(key));
+  if (mechanism.whole_message()) return NewMessageStream(std::move(key));
   if (DigestOf(mechanism) == Digest::kNone) {
     return Fail(ErrorCode::kDigest,
                 Cat(RowOf(mechanism.kind).name, " over a whole message needs a digest"));

@@ -9,6 +9,7 @@
 #include "crypto/library.h"
 #include "crypto/openssl_ptr.h"
 #include "crypto/pattern_cache.h"
+#include "crypto/spare_context.h"
 
 namespace hsmcore::crypto {
 
@@ -34,8 +35,12 @@ class EvpKey final : public AsymmetricKey {
                               std::span<std::uint8_t> out) const override;
   Result<std::size_t> Decrypt(const CipherMechanism& mechanism, ByteView cipher,
                               std::span<std::uint8_t> out) const override;
+  using AsymmetricKey::Agree;
   Result<SecretBytes> Agree(const AgreeMechanism& mechanism,
-                            const PublicMaterial& peer) const override;
+                            const AsymmetricKey& peer) const override;
+  Result<Encapsulated> Encapsulate(const KemMechanism& mechanism) const override;
+  Result<SecretBytes> Decapsulate(const KemMechanism& mechanism,
+                                  ByteView ciphertext) const override;
 
   const Library& library() const { return *library_; }
 
@@ -44,8 +49,8 @@ class EvpKey final : public AsymmetricKey {
                                std::span<std::uint8_t> out) const;
   bool VerifyWith(EVP_PKEY_CTX* context, ByteView tbs, ByteView signature) const;
 
-  // A context of the caller's own, ready for `operation`; all but EdDSA. kMechanism, kDigest,
-  // kKeyTypeMismatch, kPublicKeyOnly.
+  // A context of the caller's own, ready for `operation`; not for whole messages. kMechanism,
+  // kDigest, kKeyTypeMismatch, kPublicKeyOnly.
   Result<PkeyCtxPtr> SignatureContext(Operation operation, const SignMechanism& mechanism) const;
 
  private:
@@ -58,13 +63,24 @@ class EvpKey final : public AsymmetricKey {
   int PssSaltLength(Operation operation, const SignMechanism& mechanism) const;
   Status SetUpSignature(EVP_PKEY_CTX* context, Operation operation,
                         const SignMechanism& mechanism) const;
-  Result<MdCtxPtr> MessageContext(Operation operation) const;
-  Result<std::size_t> SignMessage(ByteView message, std::span<std::uint8_t> out) const;
-  Result<bool> VerifyMessage(ByteView message, ByteView signature) const;
+  Result<MdCtxPtr> MessageContext(Operation operation, const SignMechanism& mechanism) const;
+  Result<MdCtxPtr> NewMessageContext(Operation operation, const SignMechanism& mechanism) const;
+  Result<std::size_t> SignMessage(const SignMechanism& mechanism, ByteView message,
+                                  std::span<std::uint8_t> out) const;
+  Result<bool> VerifyMessage(const SignMechanism& mechanism, ByteView message,
+                             ByteView signature) const;
 
   Status CheckCipherMechanism(Operation operation, const CipherMechanism& mechanism) const;
   Result<PkeyCtxPtr> CipherContext(Operation operation, const CipherMechanism& mechanism) const;
   Status CheckPlain(const CipherMechanism& mechanism, ByteView plain) const;
+
+  Status CheckAgreement(const AgreeMechanism& mechanism, const EvpKey& peer) const;
+  Result<PkeyCtxPtr> AgreementContext() const;
+  Status CheckKem(Operation operation, const KemMechanism& mechanism) const;
+  Result<PkeyCtxPtr> KemContext(Operation operation, const KemMechanism& mechanism) const;
+  SpareContext& SpareFor(Operation operation) const {
+    return operation == Operation::kEncapsulate ? spare_encapsulation_ : spare_decapsulation_;
+  }
 
   // A copy of the pattern for `key`; nullptr: there is none.
   PkeyCtxPtr CopyPattern(const PatternKey& key) const;
@@ -82,6 +98,8 @@ class EvpKey final : public AsymmetricKey {
   const std::size_t max_output_;
   const unsigned security_bits_;
   mutable PatternCache patterns_;
+  mutable SpareContext spare_encapsulation_;
+  mutable SpareContext spare_decapsulation_;
 };
 
 }  // namespace hsmcore::crypto

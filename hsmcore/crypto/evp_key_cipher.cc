@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The half of EvpKey that is not about signatures: RSA encryption and key agreement.
+// The part of EvpKey that encrypts and decrypts.
 #include <openssl/core_names.h>
 #include <openssl/params.h>
 #include <openssl/rsa.h>
@@ -9,7 +9,6 @@
 
 #include "base/text.h"
 #include "crypto/evp_key.h"
-#include "crypto/key_material.h"
 
 namespace hsmcore::crypto {
 namespace {
@@ -17,7 +16,6 @@ namespace {
 using Kind = CipherMechanism::Kind;
 
 constexpr std::size_t kTlsPreMasterBytes = 48;
-constexpr SecretAccess kForAgreement{"the shared secret"};
 
 struct KindRow {
   Kind kind;
@@ -92,25 +90,6 @@ bool Finish(EVP_PKEY_CTX* context, const CipherMechanism& mechanism) {
   const std::array params = {
       OSSL_PARAM_construct_uint(OSSL_ASYM_CIPHER_PARAM_TLS_CLIENT_VERSION, &client),
       OSSL_PARAM_construct_uint(OSSL_ASYM_CIPHER_PARAM_TLS_NEGOTIATED_VERSION, &negotiated),
-      OSSL_PARAM_construct_end()};
-  return EVP_PKEY_CTX_set_params(context, params.data()) == 1;
-}
-
-bool SetKdf(EVP_PKEY_CTX* context, const AgreeMechanism& mechanism) {
-  std::size_t length = mechanism.x963_length;
-  char* digest = const_cast<char*>(hsmcore::RowOf(*mechanism.x963_digest).name);
-  // OpenSSL takes no empty information.
-  const OSSL_PARAM info =
-      mechanism.x963_info.empty()
-          ? OSSL_PARAM_construct_end()
-          : OSSL_PARAM_construct_octet_string(OSSL_EXCHANGE_PARAM_KDF_UKM,
-                                              const_cast<std::uint8_t*>(mechanism.x963_info.data()),
-                                              mechanism.x963_info.size());
-  const std::array params = {
-      OSSL_PARAM_construct_utf8_string(OSSL_EXCHANGE_PARAM_KDF_TYPE,
-                                       const_cast<char*>(OSSL_KDF_NAME_X963KDF), 0),
-      OSSL_PARAM_construct_utf8_string(OSSL_EXCHANGE_PARAM_KDF_DIGEST, digest, 0),
-      OSSL_PARAM_construct_size_t(OSSL_EXCHANGE_PARAM_KDF_OUTLEN, &length), info,
       OSSL_PARAM_construct_end()};
   return EVP_PKEY_CTX_set_params(context, params.data()) == 1;
 }
@@ -202,35 +181,6 @@ Result<std::size_t> EvpKey::Decrypt(const CipherMechanism& mechanism, ByteView c
   }
   // OpenSSL's reason would tell an attacker how the padding was wrong.
   return Fail(ErrorCode::kDecryption, "the data was not encrypted for this key and mechanism");
-}
-
-Result<SecretBytes> EvpKey::Agree(const AgreeMechanism& mechanism,
-                                  const PublicMaterial& peer) const {
-  const auto* peer_ec = std::get_if<EcPublic>(&peer);
-  if (!curve_ || peer_ec == nullptr || peer_ec->curve != *curve_) {
-    return Fail(ErrorCode::kKeyTypeMismatch, "key agreement needs two EC keys of one curve");
-  }
-  if (!has_private_) return Fail(ErrorCode::kPublicKeyOnly, "key agreement");
-  if (mechanism.x963_digest) HSMCORE_CHECK(library_->Fetch(*mechanism.x963_digest));
-  HSMCORE_TRY(const PkeyPtr peer_key, MakePublicKey(*library_, peer));
-  const LibraryScope scope(*library_);
-  const PkeyCtxPtr context = NewContext();
-  // Making the peer's key has checked that the point is on the curve, which is all there is to
-  // check where the cofactor is 1 (SP 800-56A 5.6.2.3.4); OpenSSL's own check would multiply.
-  constexpr int kNoValidation = 0;
-  if (context == nullptr || EVP_PKEY_derive_init(context.get()) != 1 ||
-      (mechanism.x963_digest && !SetKdf(context.get(), mechanism)) ||
-      EVP_PKEY_derive_set_peer_ex(context.get(), peer_key.get(), kNoValidation) != 1) {
-    return scope.Fail(ErrorCode::kMechanism, "key agreement");
-  }
-  std::size_t size =
-      mechanism.x963_digest ? mechanism.x963_length : hsmcore::RowOf(*curve_).field_bytes;
-  SecretBytes secret(size);
-  if (EVP_PKEY_derive(context.get(), secret.Write(kForAgreement).data(), &size) != 1) {
-    return scope.Fail(ErrorCode::kCryptoFailure, "key agreement");
-  }
-  secret.Truncate(size);
-  return secret;
 }
 
 }  // namespace hsmcore::crypto

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "crypto/library.h"
 
+#include <openssl/core_dispatch.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
@@ -13,6 +14,7 @@
 #include "base/fork_guard.h"
 #include "base/text.h"
 #include "crypto/twin_provider.h"
+#include "hsmcore/key.h"
 
 namespace hsmcore::crypto {
 namespace {
@@ -135,6 +137,21 @@ Result<EVP_PKEY*> Library::Parameters(Curve curve) const {
   return winner;
 }
 
+bool Library::Offers(KeyType type) const {
+  const std::string_view wanted = RowOf(type).openssl;
+  int no_cache = 0;
+  const OSSL_ALGORITHM* const offered =
+      OSSL_PROVIDER_query_operation(provider_, OSSL_OP_KEYMGMT, &no_cache);
+  bool found = false;
+  for (const OSSL_ALGORITHM* row = offered; row != nullptr && row->algorithm_names != nullptr;
+       ++row) {
+    const std::string_view names = row->algorithm_names;
+    found = found || names.substr(0, names.find(':')) == wanted;
+  }
+  OSSL_PROVIDER_unquery_operation(provider_, OSSL_OP_KEYMGMT, offered);
+  return found;
+}
+
 ErrorMark::ErrorMark() : before_(ERR_peek_last_error()) { ERR_set_mark(); }
 ErrorMark::~ErrorMark() { ERR_pop_to_mark(); }
 
@@ -151,3 +168,13 @@ std::unexpected<Error> ErrorMark::Fail(ErrorCode code, std::string_view what,
 }
 
 }  // namespace hsmcore::crypto
+
+namespace hsmcore {
+
+bool IsAvailable(KeyType type) {
+  if (IsSecret(type)) return true;
+  const auto library = crypto::Library::Acquire();
+  return library && (*library)->Offers(type);
+}
+
+}  // namespace hsmcore

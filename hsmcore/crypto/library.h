@@ -45,6 +45,9 @@ class Library {
   // OpenSSL does not have the curve.
   Result<EVP_PKEY*> Parameters(Curve curve) const;
 
+  // Whether OpenSSL has keys of this type.
+  bool Offers(KeyType type) const;
+
   // Called by every thread before it uses the context: OpenSSL hangs random generators on each
   // such thread and looks for them in the context when the thread ends.
   void NoteThread() const;

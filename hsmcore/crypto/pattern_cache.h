@@ -12,7 +12,16 @@
 
 namespace hsmcore::crypto {
 
-enum class Operation : std::uint8_t { kSign, kVerify, kVerifyRecover, kEncrypt, kDecrypt };
+enum class Operation : std::uint8_t {
+  kSign,
+  kVerify,
+  kVerifyRecover,
+  kEncrypt,
+  kDecrypt,
+  kDerive,
+  kEncapsulate,
+  kDecapsulate,
+};
 
 // What an operation context depends on, apart from its key.
 struct PatternKey {
@@ -20,7 +29,7 @@ struct PatternKey {
   std::uint8_t kind = 0;  // SignMechanism::Kind or CipherMechanism::Kind
   Digest digest = Digest::kNone;
   Digest mgf_digest = Digest::kNone;
-  int extra = 0;  // salt length, or implicit rejection
+  int extra = 0;  // salt length, implicit rejection, or the flags of ML-DSA
   friend bool operator==(const PatternKey&, const PatternKey&) = default;
 };
 
@@ -28,7 +37,7 @@ struct PatternKey {
 struct Pattern {
   PatternKey key;
   PkeyCtxPtr pkey;
-  MdCtxPtr message;  // Ed25519, which OpenSSL 3.0 signs with through EVP_DigestSign only
+  MdCtxPtr message;  // for whole messages, which OpenSSL 3.0 signs through EVP_DigestSign only
 };
 
 // The patterns of one key. Only ever added to, so that a reader needs no lock; what does not fit

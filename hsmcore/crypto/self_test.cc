@@ -17,8 +17,6 @@
 namespace hsmcore::crypto {
 namespace {
 
-using CipherPtr = OpensslPtr<EVP_CIPHER, EVP_CIPHER_free>;
-using CipherCtxPtr = OpensslPtr<EVP_CIPHER_CTX, EVP_CIPHER_CTX_free>;
 using RandCtxPtr = OpensslPtr<EVP_RAND_CTX, EVP_RAND_CTX_free>;
 
 const unsigned char* Octets(std::string_view text) {

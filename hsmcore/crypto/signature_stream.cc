@@ -115,7 +115,7 @@ class MessageStream final : public Stream {
   Status Update(ByteView data) override {
     HSMCORE_CHECK(CheckOpen(key().operation));
     if (data.size() > kMaxMessage - message_.size()) {
-      return Fail(ErrorCode::kDataLength, "Ed25519 takes messages of at most 1 GiB");
+      return Fail(ErrorCode::kDataLength, "a message that is signed as a whole has at most 1 GiB");
     }
     message_.insert(message_.end(), data.begin(), data.end());
     return {};

@@ -43,6 +43,9 @@ constexpr auto kUses = std::to_array<UseRow>({
     {Key::Use::kDerive, "derive", Attribute::kDerive, true},
     {Key::Use::kWrap, "wrap", Attribute::kWrap, false},
     {Key::Use::kUnwrap, "unwrap", Attribute::kUnwrap, true},
+    // A KEM ends where an agreement does, in a secret that two sides share.
+    {Key::Use::kEncapsulate, "encapsulate", Attribute::kDerive, false},
+    {Key::Use::kDecapsulate, "decapsulate", Attribute::kDerive, true},
 });
 
 constexpr bool InEnumOrder() {

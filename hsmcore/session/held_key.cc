@@ -147,6 +147,25 @@ Result<SecretBytes> HeldKey::Agree(const AgreeMechanism& mechanism,
   return parts_.ready->Agree(mechanism, peer);
 }
 
+Result<SecretBytes> HeldKey::Agree(const AgreeMechanism& mechanism, const Key& peer) const {
+  HSMCORE_CHECK(CheckPairUse(Use::kDerive));
+  const auto& other = static_cast<const HeldKey&>(peer);  // there is no other kind
+  if (other.parts_.ready == nullptr) {
+    return Fail(ErrorCode::kKeyTypeMismatch, "the peer of a key agreement is no secret key");
+  }
+  return parts_.ready->Agree(mechanism, *other.parts_.ready);
+}
+
+Result<Encapsulated> HeldKey::Encapsulate(const KemMechanism& mechanism) const {
+  HSMCORE_CHECK(CheckPairUse(Use::kEncapsulate));
+  return parts_.ready->Encapsulate(mechanism);
+}
+
+Result<SecretBytes> HeldKey::Decapsulate(const KemMechanism& mechanism, ByteView ciphertext) const {
+  HSMCORE_CHECK(CheckPairUse(Use::kDecapsulate));
+  return parts_.ready->Decapsulate(mechanism, ciphertext);
+}
+
 Status HeldKey::CheckSecretUse(Use use) const {
   if (parts_.secret != nullptr) return CheckUse(use);
   return Fail(ErrorCode::kKeyTypeMismatch, Cat("key ", handle().ToString(), " is of type ",

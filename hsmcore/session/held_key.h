@@ -60,6 +60,9 @@ class HeldKey final : public Key {
   Result<std::size_t> Decrypt(const CipherMechanism&, ByteView cipher,
                               std::span<std::uint8_t> out) const override;
   Result<SecretBytes> Agree(const AgreeMechanism&, const PublicMaterial& peer) const override;
+  Result<SecretBytes> Agree(const AgreeMechanism&, const Key& peer) const override;
+  Result<Encapsulated> Encapsulate(const KemMechanism&) const override;
+  Result<SecretBytes> Decapsulate(const KemMechanism&, ByteView ciphertext) const override;
   Result<std::unique_ptr<CipherStream>> NewCipher(const SymmetricMechanism&,
                                                   Direction) const override;
   Result<std::unique_ptr<SignatureStream>> NewMac(const MacMechanism&) const override;
@@ -69,11 +72,10 @@ class HeldKey final : public Key {
 
   KeyHandle handle() const;  // the private half's where there is one
   std::uint64_t version() const { return parts_.version; }
-  const crypto::SecretKeyPtr& secret() const { return parts_.secret; }  // nullptr: a pair
   const std::optional<PrivateMaterial>& material() const { return parts_.material; }
   // What does the operations: one of the two.
   const crypto::AsymmetricKey* pair() const { return parts_.ready.get(); }
-  const crypto::SecretKey* secret() const { return parts_.secret.get(); }
+  const crypto::SecretKeyPtr& secret() const { return parts_.secret; }
   // A session key that was deleted: no operation works any more.
   void MarkDeleted() const { deleted_.store(true, std::memory_order_release); }
 

@@ -22,7 +22,7 @@ Result<const HeldKey*> Held(const Key& key) {
 }
 
 crypto::WrappingKey WrappingKeyOf(const HeldKey& key) {
-  return {.pair = key.pair(), .secret = key.secret(), .type = key.type()};
+  return {.pair = key.pair(), .secret = key.secret().get(), .type = key.type()};
 }
 
 Result<SecretBytes> PayloadOf(const PublicMaterial& public_part, const PrivateMaterial& material) {

@@ -49,6 +49,15 @@ class SignatureStream {
   virtual Result<std::unique_ptr<SignatureStream>> Clone() const = 0;
 };
 
+// What the sender of a KEM makes: the ciphertext is for the owner of the key.
+struct Encapsulated {
+  Bytes ciphertext;
+  SecretBytes secret;
+};
+
+// Whether the OpenSSL that runs has keys of this type; every answer stays for the process.
+bool IsAvailable(KeyType type);
+
 // A key that is ready to be used: held in the HSM, or the public key of somebody else.
 // Immutable after it was made and safe for any number of threads at once; no operation takes a
 // lock, does I/O or waits. It stays usable after fork() without any file.
@@ -80,14 +89,17 @@ class Key {
 
   // DER SubjectPublicKeyInfo, named curves; empty for a secret key
   virtual const Bytes& spki() const = 0;
-  virtual std::size_t max_signature_size() const = 0;  // 0 for a secret key
-  virtual unsigned security_bits() const = 0;          // SP 800-57 part 1 table 2
+  // 0 for a secret key; of keys that do not sign, the length of a shared secret (X25519, X448) or
+  // of a ciphertext (ML-KEM).
+  virtual std::size_t max_signature_size() const = 0;
+  virtual unsigned security_bits() const = 0;  // SP 800-57 part 1 table 2
 
-  // kNone digest is an error here except for EdDSA (which then buffers the message).
+  // kNone digest is an error here except for EdDSA, ML-DSA and SLH-DSA (which buffer the message).
   virtual Result<std::unique_ptr<SignatureStream>> NewSigner(const SignMechanism&) const = 0;
   virtual Result<std::unique_ptr<SignatureStream>> NewVerifier(const SignMechanism&) const = 0;
 
-  // `tbs` is the digest (or, for EdDSA and raw RSA, the message). Returns the bytes written.
+  // `tbs` is the digest, or for EdDSA, ML-DSA, SLH-DSA and raw RSA the message. Returns the bytes
+  // written.
   virtual Result<std::size_t> Sign(const SignMechanism&, ByteView tbs,
                                    std::span<std::uint8_t> out) const = 0;
   virtual Result<bool> Verify(const SignMechanism&, ByteView tbs, ByteView signature) const = 0;
@@ -101,7 +113,14 @@ class Key {
   virtual Result<std::size_t> Decrypt(const CipherMechanism&, ByteView cipher,
                                       std::span<std::uint8_t> out) const = 0;
 
+  // kKeyImport: the peer's key is not on the curve, or of small order (X25519, X448).
   virtual Result<SecretBytes> Agree(const AgreeMechanism&, const PublicMaterial& peer) const = 0;
+  // With the public half of a key that is ready, which saves making it.
+  virtual Result<SecretBytes> Agree(const AgreeMechanism&, const Key& peer) const = 0;
+
+  virtual Result<Encapsulated> Encapsulate(const KemMechanism&) const = 0;
+  // kDataLength: not the length of a ciphertext; kDecryption: not made for this key (RSASVE).
+  virtual Result<SecretBytes> Decapsulate(const KemMechanism&, ByteView ciphertext) const = 0;
 
   // ---- Secret keys ----
 
@@ -116,7 +135,17 @@ class Key {
 
   // Would the gate allow it? For EVP's *_init calls, so that the error comes early. A secret key
   // is asked for each of them; of a pair, the half that does it.
-  enum class Use : std::uint8_t { kSign, kVerify, kEncrypt, kDecrypt, kDerive, kWrap, kUnwrap };
+  enum class Use : std::uint8_t {
+    kSign,
+    kVerify,
+    kEncrypt,
+    kDecrypt,
+    kDerive,
+    kWrap,
+    kUnwrap,
+    kEncapsulate,
+    kDecapsulate,
+  };
   virtual Status CheckUse(Use use) const = 0;
 };
 

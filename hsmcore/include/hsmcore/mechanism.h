@@ -15,6 +15,9 @@ constexpr int kSaltLengthAuto = -2;           // sign: the longest; verify: take
 constexpr int kSaltLengthMax = -3;            // the longest
 constexpr int kSaltLengthAutoDigestMax = -4;  // sign: longest, but no longer than the digest
 
+constexpr std::size_t kMaxContextBytes = 255;  // FIPS 204, 205
+constexpr std::size_t kMuBytes = 64;           // FIPS 204
+
 struct SignMechanism {
   enum class Kind : std::uint8_t {
     kRsaPkcs1,  // RFC 8017 8.2; with Digest::kNone the caller gives the DigestInfo or anything
@@ -24,13 +27,21 @@ struct SignMechanism {
     kRsaRaw,    // no padding; the data is as long as the modulus
     kEcdsa,     // FIPS 186-5 section 6; DER signature
     kEddsa,     // RFC 8032 PureEdDSA; the whole message
+    kMlDsa,     // FIPS 204; the whole message
+    kSlhDsa,    // FIPS 205; the whole message
   };
   Kind kind = Kind::kRsaPkcs1;
+  bool whole_message() const { return kind >= Kind::kEddsa; }
   // What hashes the message, or has hashed it where the caller gives the digest.
   Digest digest = Digest::kSha256;
   // PSS only
   Digest mgf_digest = Digest::kSha256;
   int salt_length = kSaltLengthDigest;
+  // ML-DSA and SLH-DSA only
+  Bytes context = {};          // at most kMaxContextBytes
+  bool deterministic = false;  // no fresh randomness in the signature
+  bool encoded = false;        // the message has the standard's prefix and context in it already
+  bool external_mu = false;    // ML-DSA: mu, kMuBytes long, stands for the message
   friend bool operator==(const SignMechanism&, const SignMechanism&) = default;
 };
 
@@ -50,11 +61,22 @@ struct CipherMechanism {
   std::optional<bool> implicit_rejection;  // kRsaPkcs1: unset is the library's default
 };
 
-// Elliptic-curve Diffie-Hellman, SP 800-56A 5.7.1.2 (cofactor 1 on every curve that is offered).
+// Elliptic-curve Diffie-Hellman: SP 800-56A 5.7.1.2 (cofactor 1 on every curve that is offered), or
+// RFC 7748's X25519 and X448, which take no KDF here.
 struct AgreeMechanism {
   std::optional<Digest> x963_digest;  // set: ANSI X9.63 KDF over the shared secret
   Bytes x963_info;
   std::size_t x963_length = 0;
+};
+
+constexpr std::size_t kMlKemSecretBytes = 32;  // FIPS 203
+
+struct KemMechanism {
+  enum class Kind : std::uint8_t {
+    kRsasve,  // SP 800-56B 7.2.1: the secret is as long as the modulus
+    kMlKem,   // FIPS 203; never fails on a ciphertext of the right length
+  };
+  Kind kind = Kind::kRsasve;
 };
 
 }  // namespace hsmcore

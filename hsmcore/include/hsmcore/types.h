@@ -182,7 +182,8 @@ struct SecretFacts {
 };
 using PublicMaterial = std::variant<RsaPublic, EcPublic, RawPublic, SecretFacts>;
 KeyType TypeOf(const PublicMaterial& material);
-// Modulus bits, curve bits, and the bits of a raw public key or a secret key.
+// As OpenSSL counts them: of the modulus, the curve, the raw public key (256 times the rank of an
+// ML-KEM key); of a secret key.
 unsigned BitsOf(const PublicMaterial& material);
 
 // RFC 8017 appendix A.1.2. All eight values of a two-prime key are needed: p, q, dp, dq, qinv too.

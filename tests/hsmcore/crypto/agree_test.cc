@@ -59,6 +59,38 @@ TEST(AgreeTest, GivesTheDefaultProvidersSecretOnEveryCurve) {
   EXPECT_EQ(ERR_peek_error(), 0UL);
 }
 
+TEST(AgreeTest, GivesTheDefaultProvidersSecretWithRawKeys) {
+  for (const char* name : {"X25519", "X448"}) {
+    SCOPED_TRACE(name);
+    const TwinKey twin = Twin(GenerateDefault(name));
+    const auto peer = GenerateDefault(name);
+    const KeyRef ready = AsymmetricKey::FromPublic(DecodeSpkiOf(peer.get())).value();
+    for (int i = 0; i < 2; ++i) {  // the second time with a pattern
+      const auto secret = twin.ours->Agree({}, *ready);
+      ASSERT_TRUE(secret) << secret.error().Message();
+      EXPECT_EQ(Open(*secret), DefaultAgree(twin.theirs.get(), peer.get()));
+    }
+  }
+  EXPECT_EQ(ERR_peek_error(), 0UL);
+}
+
+TEST(AgreeTest, RefusesPointsOfSmallOrder) {
+  for (const KeyType type : {KeyType::kX25519, KeyType::kX448}) {
+    SCOPED_TRACE(NameOf(type));
+    const TwinKey twin = Twin(GenerateDefault(RowOf(type).openssl));
+    const RawPublic zero{type, Bytes(RowOf(type).public_bytes)};
+    EXPECT_EQ(CodeOf(twin.ours->Agree({}, zero)), ErrorCode::kKeyImport);
+    RawPublic one = zero;
+    one.key.front() = 1;
+    EXPECT_EQ(CodeOf(twin.ours->Agree({}, one)), ErrorCode::kKeyImport);
+    EXPECT_EQ(CodeOf(twin.ours->Agree({Digest::kSha256, {}, 16}, twin.material.public_part)),
+              ErrorCode::kMechanism);
+    EXPECT_EQ(CodeOf(twin.ours->Agree({}, EcTwin(Curve::kP256).material.public_part)),
+              ErrorCode::kKeyTypeMismatch);
+  }
+  EXPECT_EQ(ERR_peek_error(), 0UL);
+}
+
 TEST(AgreeTest, DerivesWithX963) {
   const TwinKey& twin = EcTwin(Curve::kP256);
   const auto peer = GenerateDefault("EC", "P-256");
