@@ -52,8 +52,8 @@ TEST(GateTest, EachUseNeedsItsAttributeAndNoOther) {
   });
   const KeyHandle handle{0x40000};
   for (const auto& [use, attribute] : kUses) {
-    EXPECT_TRUE(AllowUse(use, {handle, false, Only(attribute), Only(attribute)}));
-    const Status refused = AllowUse(use, {handle, false, AllBut(attribute), AllBut(attribute)});
+    EXPECT_TRUE(AllowUse(use, {handle, Only(attribute), Only(attribute)}));
+    const Status refused = AllowUse(use, {handle, AllBut(attribute), AllBut(attribute)});
     ASSERT_EQ(CodeOf(refused), ErrorCode::kAttributeForbids);
     const std::string& detail = refused.error().detail();
     EXPECT_NE(detail.find(std::string("'") + RowOf(attribute).name + "'"), std::string::npos);
@@ -62,7 +62,7 @@ TEST(GateTest, EachUseNeedsItsAttributeAndNoOther) {
 }
 
 TEST(GateTest, ThePublicHalfDoesNotSign) {
-  const UsableKey key{{0x40000}, false, std::nullopt, AttributeFlags::FromBits(~0U)};
+  const UsableKey key{{0x40000}, std::nullopt, AttributeFlags::FromBits(~0U)};
   EXPECT_EQ(CodeOf(AllowUse(Key::Use::kSign, key)), ErrorCode::kPublicKeyOnly);
   EXPECT_EQ(CodeOf(AllowUse(Key::Use::kDecrypt, key)), ErrorCode::kPublicKeyOnly);
   EXPECT_TRUE(AllowUse(Key::Use::kVerify, key));
