@@ -105,12 +105,11 @@ Result<bool> CipherContext::Set(const OSSL_PARAM* params) {
 }
 
 Result<bool> CipherContext::Get(OSSL_PARAM* params) {
-  if (held_ != nullptr) {
-    HSMCORE_CHECK(RefuseKeyBytes(params));
-    if (params != nullptr && (OSSL_PARAM_locate(params, OSSL_CIPHER_PARAM_IV) != nullptr ||
-                              OSSL_PARAM_locate(params, OSSL_CIPHER_PARAM_UPDATED_IV) != nullptr)) {
-      HSMCORE_CHECK(held_->ProvideNonce(inner_));
-    }
+  // OpenSSL's ciphers tell no key.
+  if (held_ != nullptr && held_->LacksNonce() && params != nullptr &&
+      (OSSL_PARAM_locate(params, OSSL_CIPHER_PARAM_IV) != nullptr ||
+       OSSL_PARAM_locate(params, OSSL_CIPHER_PARAM_UPDATED_IV) != nullptr)) {
+    HSMCORE_CHECK(held_->ProvideNonce(inner_));
   }
   return Original<OSSL_FUNC_cipher_get_ctx_params_fn>(OSSL_FUNC_CIPHER_GET_CTX_PARAMS)(inner_,
                                                                                        params) == 1;

@@ -58,7 +58,10 @@ Result<const typename Rows::value_type*> RowFor(const Rows& rows, std::string_vi
 class Mac final : public HeldMac {
  public:
   Mac(GatedKey key, OriginalAlgorithm original, const HeldMacRow& row)
-      : key_(std::move(key)), original_(original), row_(&row) {}
+      : key_(std::move(key)),
+        original_(original),
+        init_(original.Function<OSSL_FUNC_mac_init_fn>(OSSL_FUNC_MAC_INIT)),
+        row_(&row) {}
 
   Status Init(void* context, const OSSL_PARAM* params) override;
   Status ChooseBlockCipher(void* context, std::string_view asked) override;
@@ -70,6 +73,7 @@ class Mac final : public HeldMac {
 
   GatedKey key_;
   OriginalAlgorithm original_;
+  OSSL_FUNC_mac_init_fn* init_;
   const HeldMacRow* row_;
   bool has_block_cipher_ = false;
 };
@@ -108,10 +112,7 @@ Status Mac::ChooseBlockCipher(void* context, std::string_view asked) {
 
 Status Mac::SetKey(void* context, const OSSL_PARAM* params) const {
   const ErrorMark errors;
-  if (original_.Function<OSSL_FUNC_mac_init_fn>(OSSL_FUNC_MAC_INIT)(
-          context, key_.Bytes().data(), key_.Bytes().size(), params) == 1) {
-    return {};
-  }
+  if (init_(context, key_.Bytes().data(), key_.Bytes().size(), params) == 1) return {};
   return errors.Fail(ErrorCode::kMechanism, Cat(original_.name(), " with the held key"));
 }
 
@@ -125,12 +126,9 @@ Status Mac::Init(void* context, const OSSL_PARAM* params) {
     begun_ = true;
     return {};
   }
-  const ErrorMark errors;
-  if (original_.Function<OSSL_FUNC_mac_init_fn>(OSSL_FUNC_MAC_INIT)(context, nullptr, 0, params) ==
-      1) {
-    return {};
-  }
-  return errors.Fail(ErrorCode::kMechanism, original_.name());
+  // Without a mark in the error queue: this is the way of every message.
+  if (init_(context, nullptr, 0, params) == 1) return {};
+  return Fail(ErrorCode::kMechanism, std::string(original_.name()));
 }
 
 class Kdf final : public HeldKdf {

@@ -20,6 +20,7 @@ KEYS = {
     "p384": ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"],
     "ed25519": ["-algorithm", "ED25519"],
 }
+SECRETS = {"aes256": "aes", "mac": "generic-secret"}  # label: type
 
 
 def log_in_by_machine(home, directory):
@@ -35,6 +36,9 @@ def log_in_by_machine(home, directory):
 def keyed_home(build, directory):
     """A cluster of three HSMs whose keys are in PEM files too, with certificates for TLS."""
     home = log_in_by_machine(create_cluster(build, directory / "hsm", directory / "work"), directory)
+    for label, key_type in SECRETS.items():
+        subprocess.run([build.directory / "bin/import_secret", key_type, label, 32 * "00"],
+                       env=home.environment(HSM_HOME=home.path), check=True)
     for name, options in KEYS.items():
         home.plain("genpkey", *options, "-out", f"{name}.pem")
         home.cli("key", "import", "pem", "--path", home.work / f"{name}.pem", "--label", name,

@@ -263,6 +263,11 @@ bench::SelfMeasured FirstHandshake(const Side& side, const Bench& bench) {
   };
 }
 
+// nullptr: key bytes.
+const char* AesKey(const Side& side, const Bench& bench) {
+  return &side == &bench.hsm ? "hsm:aes256" : nullptr;
+}
+
 // ---- The rows -----------------------------------------------------------------------------------
 
 struct Row {
@@ -318,6 +323,21 @@ constexpr auto kRows = std::to_array<Row>({
     {"hmac-sha256-16", 1,
      [](const Side& side, const Bench&) {
        return bench::Authenticating(side.library, side.provider.c_str(), kBlock);
+     }},
+    {"held-aes256gcm-16k", 1,
+     [](const Side& side, const Bench& bench) {
+       return bench::EncryptingWith(side.library, side.provider.c_str(), AesKey(side, bench),
+                                    kRecord);
+     }},
+    {"held-aes256gcm-16", 1,
+     [](const Side& side, const Bench& bench) {
+       return bench::EncryptingWith(side.library, side.provider.c_str(), AesKey(side, bench),
+                                    kBlock);
+     }},
+    {"held-hmac-sha256-16", 1,
+     [](const Side& side, const Bench& bench) {
+       return bench::AuthenticatingWith(side.library, side.provider.c_str(),
+                                        &side == &bench.hsm ? "hsm:mac" : nullptr, kBlock);
      }},
     {"rand-32", 1, [](const Side& side, const Bench&) { return DrawingOf(side, 32); }},
     {"rand-16k", 1, [](const Side& side, const Bench&) { return DrawingOf(side, kRecord); }},

@@ -17,6 +17,13 @@ Operation Encrypting(OSSL_LIB_CTX* library, const char* query, std::size_t bytes
 Operation Authenticating(OSSL_LIB_CTX* library, const char* query,
                          std::size_t bytes);  // HMAC-SHA-256
 
+// The same with one key that stays in the context. `key`: hsm:URI of a held key (hsm-key), or
+// nullptr for key bytes.
+Operation EncryptingWith(OSSL_LIB_CTX* library, const char* query, const char* key,
+                         std::size_t bytes);
+Operation AuthenticatingWith(OSSL_LIB_CTX* library, const char* query, const char* key,
+                             std::size_t bytes);
+
 // RAND_bytes of a library context whose generators come from what `query` finds; nothing may have
 // been drawn in it before.
 Operation Drawing(OSSL_LIB_CTX* library, const char* query, std::size_t bytes);
