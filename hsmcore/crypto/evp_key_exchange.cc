@@ -87,7 +87,8 @@ Result<PkeyCtxPtr> EvpKey::AgreementContext() const {
 
 Result<SecretBytes> EvpKey::Agree(const AgreeMechanism& mechanism,
                                   const AsymmetricKey& peer) const {
-  const auto& other = static_cast<const EvpKey&>(peer);  // there is no other kind
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-static-cast-downcast): there is no other kind
+  const auto& other = static_cast<const EvpKey&>(peer);
   HSMCORE_CHECK(CheckAgreement(mechanism, other));
   HSMCORE_TRY(const PkeyCtxPtr context, AgreementContext());
   const LibraryScope scope(*library_);

@@ -149,7 +149,8 @@ Result<SecretBytes> HeldKey::Agree(const AgreeMechanism& mechanism,
 
 Result<SecretBytes> HeldKey::Agree(const AgreeMechanism& mechanism, const Key& peer) const {
   HSMCORE_CHECK(CheckPairUse(Use::kDerive));
-  const auto& other = static_cast<const HeldKey&>(peer);  // there is no other kind
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-static-cast-downcast): there is no other kind
+  const auto& other = static_cast<const HeldKey&>(peer);
   if (other.parts_.ready == nullptr) {
     return Fail(ErrorCode::kKeyTypeMismatch, "the peer of a key agreement is no secret key");
   }

@@ -38,7 +38,7 @@ struct SignMechanism {
   Digest mgf_digest = Digest::kSha256;
   int salt_length = kSaltLengthDigest;
   // ML-DSA and SLH-DSA only
-  Bytes context = {};          // at most kMaxContextBytes
+  Bytes context = {};  // at most 255 bytes NOLINT(readability-redundant-member-init): -Wextra
   bool deterministic = false;  // no fresh randomness in the signature
   bool encoded = false;        // the message has the standard's prefix and context in it already
   bool external_mu = false;    // ML-DSA: mu, kMuBytes long, stands for the message
