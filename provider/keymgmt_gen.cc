@@ -141,7 +141,7 @@ constexpr auto kEcRows = std::to_array<Row>({
     // Every curve has cofactor 1, so the flag changes nothing.
     {OSSL_PKEY_PARAM_USE_COFACTOR_ECDH, OSSL_PARAM_INTEGER, Ignore<Generation>, nullptr},
 });
-constexpr auto kRawRows = std::to_array<Row>({
+constexpr auto kShareRows = std::to_array<Row>({
     {OSSL_PKEY_PARAM_GROUP_NAME, OSSL_PARAM_UTF8_STRING, SetOwnGroup, nullptr},
 });
 // Every attribute that may be given at creation; a test holds this list against hsmcore's.
@@ -167,11 +167,12 @@ constexpr auto kHsmRows = std::to_array<Row>({
 constexpr auto kAllRsaRows = Join(kRsaRows, kHsmRows);
 constexpr auto kAllRsaPssRows = Join(Join(kRsaRows, kPssRows), kHsmRows);
 constexpr auto kAllEcRows = Join(kEcRows, kHsmRows);
-constexpr auto kAllRawRows = Join(kRawRows, kHsmRows);
+constexpr auto kAllShareRows = Join(kShareRows, kHsmRows);
 constexpr auto kRsaSettable = Settable(kAllRsaRows);
 constexpr auto kRsaPssSettable = Settable(kAllRsaPssRows);
 constexpr auto kEcSettable = Settable(kAllEcRows);
-constexpr auto kRawSettable = Settable(kAllRawRows);
+constexpr auto kRawSignSettable = Settable(kHsmRows);
+constexpr auto kRawShareSettable = Settable(kAllShareRows);
 
 struct TypeRows {
   std::span<const Row> rows;
@@ -180,13 +181,14 @@ struct TypeRows {
 constexpr TypeRows kRsaType = {kAllRsaRows, kRsaSettable.data()};
 constexpr TypeRows kRsaPssType = {kAllRsaPssRows, kRsaPssSettable.data()};
 constexpr TypeRows kEcType = {kAllEcRows, kEcSettable.data()};
-constexpr TypeRows kRawType = {kAllRawRows, kRawSettable.data()};
+constexpr TypeRows kRawSignType = {kHsmRows, kRawSignSettable.data()};
+constexpr TypeRows kRawShareType = {kAllShareRows, kRawShareSettable.data()};
 
 const TypeRows& RowsOf(KeyType type) {
-  const hsmcore::KeyForm form = hsmcore::RowOf(type).form;
-  if (form == hsmcore::KeyForm::kEc) return kEcType;
-  if (form == hsmcore::KeyForm::kRsa) return type == KeyType::kRsaPss ? kRsaPssType : kRsaType;
-  return kRawType;
+  const hsmcore::KeyTypeRow& row = hsmcore::RowOf(type);
+  if (row.form == hsmcore::KeyForm::kEc) return kEcType;
+  if (row.form == hsmcore::KeyForm::kRsa) return type == KeyType::kRsaPss ? kRsaPssType : kRsaType;
+  return row.purpose == hsmcore::KeyPurpose::kSign ? kRawSignType : kRawShareType;
 }
 
 }  // namespace
