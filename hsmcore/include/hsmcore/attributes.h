@@ -113,8 +113,11 @@ struct ObjectAttributes {
   std::string label;  // UTF-8 without control characters, at most kMaxLabelBytes
   Bytes id;           // at most kMaxIdBytes
   AttributeFlags flags;
+  // With initialisers, so that an aggregate may leave them out.
+  // NOLINTBEGIN(readability-redundant-member-init)
   AttributeTemplate wrap_template = {};    // what a key must be like that this one wraps
   AttributeTemplate unwrap_template = {};  // what a key will be like that this one unwraps
+  // NOLINTEND(readability-redundant-member-init)
   friend bool operator==(const ObjectAttributes&, const ObjectAttributes&) = default;
 };
 

@@ -177,7 +177,7 @@ struct SecretFacts {
   Bytes check_value;  // 3 bytes of an encrypted block of zeros; empty: not a block cipher's key
   // 32 bytes that no other key has, and that tell nothing of this one: what an admin marks as
   // trusted. Empty: the type wraps no keys.
-  Bytes commitment = {};
+  Bytes commitment = {};  // NOLINT(readability-redundant-member-init): may be left out
   friend bool operator==(const SecretFacts&, const SecretFacts&) = default;
 };
 using PublicMaterial = std::variant<RsaPublic, EcPublic, RawPublic, SecretFacts>;

@@ -53,6 +53,23 @@ TEST_F(RecordTest, RoundTrip) {
   EXPECT_EQ(std::get<RawPrivate>(*material).key.Read(kTest)[0], 0x5a);
 }
 
+TEST_F(RecordTest, TemplatesAreKept) {
+  record_.private_half->unwrap_template = {{Attribute::kSign, "true"}};
+  record_.public_half->wrap_template = {{Attribute::kKeyType, "aes"}};
+  const auto decoded = DecodeRecord(KeyPath(record_.handle), EncodeRecord(record_, owner_));
+  ASSERT_TRUE(decoded.has_value()) << decoded.error().Message();
+  EXPECT_EQ(decoded->record.private_half, record_.private_half);
+  EXPECT_EQ(decoded->record.public_half, record_.public_half);
+}
+
+// `trusted` is an admin's word; the owner signs this record.
+TEST_F(RecordTest, AnOwnersTrustedIsNotRead) {
+  record_.public_half->flags.Set(Attribute::kTrusted, true);
+  const auto decoded = DecodeRecord(KeyPath(record_.handle), EncodeRecord(record_, owner_));
+  ASSERT_TRUE(decoded.has_value()) << decoded.error().Message();
+  EXPECT_FALSE(decoded->record.public_half->flags.Has(Attribute::kTrusted));
+}
+
 TEST_F(RecordTest, InfoTellsTheHalves) {
   const KeyInfo priv = record_.Info(KeyClass::kPrivateKey);
   EXPECT_EQ(priv.handle.value, 0x40000U);
