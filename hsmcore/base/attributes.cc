@@ -46,6 +46,7 @@ constexpr auto kAttributes = std::to_array<AttributeRow>({
     {kModulus, "modulus", kHex, kNever, kNo, false, false, false},
     {kModulusSizeBits, "modulus-size-bits", kNumber, kNever, kNo, false, false, false},
     {kPublicExponent, "public-exponent", kHex, kNever, kNo, false, false, false},
+    {kMldsaAlgorithm, "mldsa-algorithm", kText, kNever, kNo, false, false, false},
     {kWrapTemplate, "wrap-template", kTemplate, kOwner, kNo, false, false, false},
     {kUnwrapTemplate, "unwrap-template", kTemplate, kOwner, kNo, false, false, false},
 });

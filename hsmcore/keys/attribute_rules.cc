@@ -71,6 +71,8 @@ std::string MaterialText(const RawPublic& raw, Attribute attribute) {
       return edwards_or_montgomery ? row.name : "";
     case Attribute::kEcPoint:
       return edwards_or_montgomery ? "0x" + ToHex(raw.key) : "";
+    case Attribute::kMldsaAlgorithm:
+      return row.type >= KeyType::kMlDsa44 && row.type <= KeyType::kMlDsa87 ? row.openssl : "";
     case Attribute::kKeyLengthBytes:
       return Cat(raw.key.size());
     default:

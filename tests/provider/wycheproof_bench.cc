@@ -95,8 +95,9 @@ template <class T>
 Needed<T*> Fetched(std::map<std::string, std::shared_ptr<void>>& cache, const Library& library,
                    const std::string& name, T* (*fetch)(OSSL_LIB_CTX*, const char*, const char*),
                    void (*release)(T*)) {
-  auto& algorithm = cache[std::string(typeid(T*).name()) + name];
-  if (algorithm == nullptr) {
+  const auto [found, is_new] = cache.try_emplace(std::string(typeid(T*).name()) + name);
+  std::shared_ptr<void>& algorithm = found->second;
+  if (is_new) {
     algorithm = std::shared_ptr<T>(fetch(library.get(), name.c_str(), kProperties), release);
   }
   if (algorithm == nullptr) return std::unexpected(NotRun("not offered: " + name));

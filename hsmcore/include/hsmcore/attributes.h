@@ -46,6 +46,7 @@ enum class Attribute : std::uint8_t {
   kModulus,
   kModulusSizeBits,
   kPublicExponent,
+  kMldsaAlgorithm,
   kWrapTemplate,
   kUnwrapTemplate,
 };
