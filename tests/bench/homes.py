@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 
-from support import Home, create_cluster
+from support import OPENSSL, Home, create_cluster
 
 LARGE = 16_000
 SMALL = 10
@@ -19,7 +19,11 @@ KEYS = {
     "p256": ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
     "p384": ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"],
     "ed25519": ["-algorithm", "ED25519"],
+    "x25519": ["-algorithm", "X25519"],
 }
+if OPENSSL >= (3, 5):
+    KEYS |= {"mldsa65": ["-algorithm", "ML-DSA-65"], "mlkem768": ["-algorithm", "ML-KEM-768"]}
+SIGNING = KEYS.keys() - {"x25519", "mlkem768"}
 SECRETS = {"aes256": "aes", "mac": "generic-secret"}  # label: type
 
 
@@ -43,10 +47,12 @@ def keyed_home(build, directory):
         home.plain("genpkey", *options, "-out", f"{name}.pem")
         home.cli("key", "import", "pem", "--path", home.work / f"{name}.pem", "--label", name,
                  "--private-attributes", "sign=true", "decrypt=true", "derive=true",
-                 "--public-attributes", "verify=true", "encrypt=true")
+                 "--public-attributes", "verify=true", "encrypt=true", "derive=true")
         home.openssl("pkey", "-in", f"hsm:{name}", "-out", f"{name}.ref.pem", pin=None)
-        home.openssl("req", "-x509", "-new", "-key", f"{name}.pem", "-subj", "/CN=localhost",
-                     "-days", "2", "-extensions", "server_ext", "-out", f"{name}.crt", pin=None)
+        if name in SIGNING:
+            home.openssl("req", "-x509", "-new", "-key", f"{name}.pem", "-subj", "/CN=localhost",
+                         "-days", "2", "-extensions", "server_ext", "-out", f"{name}.crt",
+                         pin=None)
     return home
 
 

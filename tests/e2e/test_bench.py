@@ -6,13 +6,18 @@ import importlib.util
 import json
 import os
 
-from support import ROOT, run
+from support import OPENSSL, ROOT, run
 
 OPERATIONS = ("rsa2048-sign", "rsa4096-sign", "p256-sign", "p384-sign", "ed25519-sign",
               "rsa2048-oaep-decrypt")
 PROMISED = {*OPERATIONS, *(f"{name}-2t" for name in OPERATIONS), "load-by-uri", "find-16000",
             "open-16000", "cli-sign", "nginx-rsa-cpu", "nginx-p256-cpu", "haproxy-rsa-cpu",
-            "haproxy-p256-cpu", "fork-first-handshake"}
+            "haproxy-p256-cpu", "fork-first-handshake",
+            "sha256-16k", "sha256-16", "aes256gcm-16k", "aes256gcm-16", "hmac-sha256-16",
+            "rand-32", "rand-16k", "held-aes256gcm-16k", "held-aes256gcm-16",
+            "held-hmac-sha256-16", "ecdh-p256", "x25519", "tls13-all-hsm"}
+if OPENSSL >= (3, 5):
+    PROMISED |= {"mldsa65-sign", "mlkem768-decapsulate"}
 UNITS = {"p256-sign": "op/s", "p256-sign-2t": "op/s", "cli-sign": "ms"}
 
 

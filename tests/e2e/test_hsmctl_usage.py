@@ -18,6 +18,7 @@ LEVELS = [
     "user create-machine-credential", "user delete-machine-credentials",
     "key", "key generate-asymmetric-pair", "key generate-asymmetric-pair rsa",
     "key generate-asymmetric-pair ec", "key generate-asymmetric-pair ed25519",
+    *(f"key generate-asymmetric-pair {kind}" for kind in ("ml-dsa", "ml-kem", "slh-dsa")),
     "key import", "key import pem", "key list", "key show", "key delete", "key set-attribute",
     "key generate-file", "key import raw", "key generate-symmetric",
     *(f"key generate-symmetric {kind}" for kind in SECRET_KINDS),
