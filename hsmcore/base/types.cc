@@ -160,8 +160,8 @@ std::optional<KeyType> KeyTypeByName(std::string_view name) {
   return row == kKeyTypes.end() ? std::nullopt : std::optional(row->type);
 }
 std::optional<KeyClass> KeyClassByName(std::string_view name) {
-  for (std::size_t i = 0; i < kClassNames.size(); ++i) {
-    if (SameName(kClassNames[i], name)) return static_cast<KeyClass>(i);
+  for (const auto klass : {KeyClass::kPrivateKey, KeyClass::kPublicKey, KeyClass::kSecretKey}) {
+    if (SameName(NameOf(klass), name)) return klass;
   }
   return std::nullopt;
 }
