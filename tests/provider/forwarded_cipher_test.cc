@@ -37,7 +37,7 @@ struct Kind {
   bool wrap() const { return mode == EVP_CIPH_WRAP_MODE; }
   // The whole message in one call.
   bool whole() const {
-    return ccm() || wrap() || mode == EVP_CIPH_SIV_MODE || mode == EVP_CIPH_XTS_MODE ||
+    return ccm() || wrap() || mode == EVP_CIPH_XTS_MODE || name.find("SIV") != std::string::npos ||
            name.find("CTS") != std::string::npos;
   }
   // TLS records only, in the layout of OpenSSL's own record layer.
