@@ -30,7 +30,9 @@ Result<SecretBytes> PayloadOf(const PublicMaterial& public_part, const PrivateMa
   return crypto::EncodePkcs8(public_part, material);
 }
 
-Status CheckPayloadType(WrapMechanism::Kind kind, KeyType type) {
+// Is the method for this mode and this payload?
+Status CheckMethod(const policy::ModeRules& rules, WrapMechanism::Kind kind, KeyType type) {
+  HSMCORE_CHECK(policy::AllowWrapMethod(rules, kind));
   if (IsSecret(type) || !RowOf(kind).secrets_only) return {};
   return Fail(ErrorCode::kKeyTypeMismatch,
               Cat(RowOf(kind).name, " is for secret keys; rsa-aes takes ", NameOf(type), " keys"));
@@ -153,9 +155,8 @@ Result<WrappedKey> SessionImpl::Wrap(const Key& wrapping, const Key& payload,
   HSMCORE_CHECK(Allow(policy::Operation::kManageKeys));
   HSMCORE_TRY(const HeldKey* const outer, Held(wrapping));
   HSMCORE_TRY(const HeldKey* const inner, Held(payload));
-  HSMCORE_CHECK(policy::AllowWrapMethod(Rules(), mechanism.kind));
   HSMCORE_CHECK(outer->CheckUse(Key::Use::kWrap));
-  HSMCORE_CHECK(CheckPayloadType(mechanism.kind, inner->type()));
+  HSMCORE_CHECK(CheckMethod(Rules(), mechanism.kind, inner->type()));
   SecretBytes plain;
   {
     const std::lock_guard lock(core_->mutex);
@@ -173,9 +174,8 @@ Result<WrappedKey> SessionImpl::Wrap(const Key& wrapping, const Key& payload,
 Result<KeyPtr> SessionImpl::Unwrap(const Key& unwrapping, const WrapMechanism& mechanism,
                                    ByteView wrapped, const UnwrapForm& form) {
   HSMCORE_TRY(const HeldKey* const outer, Held(unwrapping));
-  HSMCORE_CHECK(policy::AllowWrapMethod(Rules(), mechanism.kind));
   HSMCORE_CHECK(outer->CheckUse(Key::Use::kUnwrap));
-  HSMCORE_CHECK(CheckPayloadType(mechanism.kind, form.type));
+  HSMCORE_CHECK(CheckMethod(Rules(), mechanism.kind, form.type));
   KeyTemplate made;
   {
     const std::lock_guard lock(core_->mutex);
