@@ -129,7 +129,7 @@ Result<Bytes> PssAlgorithmId(const hsmcore::SignMechanism& mechanism, const hsmc
 
 // RFC 8410, RFC 9881, RFC 9909: the key's own identifier, without parameters.
 Result<Bytes> KeyAlgorithmId(const hsmcore::Key& key) {
-  Ptr<X509_ALGOR> algorithm(X509_ALGOR_new());
+  const Ptr<X509_ALGOR> algorithm(X509_ALGOR_new());
   ASN1_OBJECT* oid = OBJ_txt2obj(RowOf(key.type()).oid, 1);
   if (algorithm == nullptr || oid == nullptr ||
       X509_ALGOR_set0(algorithm.get(), oid, V_ASN1_UNDEF, nullptr) != 1) {
