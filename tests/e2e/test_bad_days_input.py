@@ -89,7 +89,9 @@ def test_no_signature_by_a_key_that_was_not_named(keyed, uri):
 
 
 def test_no_public_key_that_was_not_named(keyed):
-    refused = keyed.openssl("pkey", "-pubin", "-in", "hsm:", "-noout", expect=None, pin=None)
+    # With a password: OpenSSL 3.5 looks for a private key after that, whose error is the one shown.
+    refused = keyed.openssl("pkey", "-pubin", "-in", "hsm:", "-noout", expect=None)
+    assert refused.code != 0
     assert detail_of(refused.err, AMBIGUOUS).count("0x0") == len(KINDS)
 
 
@@ -199,7 +201,7 @@ def test_hostile_der_file(keyed, content):
     path.write_bytes(content)
     result = keyed.openssl("pkey", "-inform", "DER", "-in", path, "-noout", expect=1, guard=30)
     without = keyed.plain("pkey", "-inform", "DER", "-in", path, "-noout", expect=1)
-    assert "Could not read key from" in result.err
+    assert result.err.splitlines()[0] == without.err.splitlines()[0]
     assert ":hsm:" not in result.err
     assert ("unsupported" in result.err) == ("unsupported" in without.err)
 
