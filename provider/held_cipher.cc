@@ -105,10 +105,8 @@ Result<bool> CipherContext::Set(const OSSL_PARAM* params) {
 }
 
 Result<bool> CipherContext::Get(OSSL_PARAM* params) {
-  // OpenSSL's ciphers tell no key.
-  if (held_ != nullptr && held_->LacksNonce() && params != nullptr &&
-      (OSSL_PARAM_locate(params, OSSL_CIPHER_PARAM_IV) != nullptr ||
-       OSSL_PARAM_locate(params, OSSL_CIPHER_PARAM_UPDATED_IV) != nullptr)) {
+  if (params != nullptr && (OSSL_PARAM_locate(params, OSSL_CIPHER_PARAM_IV) != nullptr ||
+                            OSSL_PARAM_locate(params, OSSL_CIPHER_PARAM_UPDATED_IV) != nullptr)) {
     HSMCORE_CHECK(held_->ProvideNonce(inner_));
   }
   return Original<OSSL_FUNC_cipher_get_ctx_params_fn>(OSSL_FUNC_CIPHER_GET_CTX_PARAMS)(inner_,
@@ -147,13 +145,16 @@ template <Direction kDirection, int kFunction>
 int Init(void* context, const unsigned char* key, std::size_t key_size, const unsigned char* nonce,
          std::size_t nonce_size, const OSSL_PARAM* params) {
   CipherContext& cipher = Of(context);
-  if (cipher.is_held() || FindHsmKey(params) != nullptr) {
+  const ByteView given(nonce, nonce == nullptr ? 0 : nonce_size);
+  if (cipher.is_held() && key == nullptr && params == nullptr) {  // the next message
     return Guard(cipher.core(), [&] {
-      return cipher.Init(kDirection, key, ByteView(nonce, nonce == nullptr ? 0 : nonce_size),
-                         params);
+      return cipher.held().Init(cipher.inner(), kDirection, given.data(), given.size(), nullptr);
     });
   }
-  cipher.Note(kDirection, key != nullptr, ByteView(nonce, nonce == nullptr ? 0 : nonce_size));
+  if (cipher.is_held() || FindHsmKey(params) != nullptr) {
+    return Guard(cipher.core(), [&] { return cipher.Init(kDirection, key, given, params); });
+  }
+  cipher.Note(kDirection, key != nullptr, given);
   return cipher.Original<OSSL_FUNC_cipher_encrypt_init_fn>(kFunction)(cipher.inner(), key, key_size,
                                                                       nonce, nonce_size, params);
 }
@@ -187,8 +188,14 @@ int Final(void* context, unsigned char* out, std::size_t* size, std::size_t spac
   return done;
 }
 
+// OpenSSL's ciphers tell no key.
 int GetParams(void* context, OSSL_PARAM* params) {
-  return Guard(Of(context).core(), [&] { return Of(context).Get(params); });
+  CipherContext& cipher = Of(context);
+  if (cipher.is_held() && cipher.held().lacks_nonce()) {
+    return Guard(cipher.core(), [&] { return cipher.Get(params); });
+  }
+  return cipher.Original<OSSL_FUNC_cipher_get_ctx_params_fn>(OSSL_FUNC_CIPHER_GET_CTX_PARAMS)(
+      cipher.inner(), params);
 }
 
 int SetParams(void* context, const OSSL_PARAM* params) {

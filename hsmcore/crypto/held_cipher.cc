@@ -50,7 +50,6 @@ class Cipher final : public HeldCipher {
               std::size_t nonce_bytes, const OSSL_PARAM* params) override;
   void End() override;
   Status ProvideNonce(void* context) override;
-  bool LacksNonce() const override { return WatchesNonces() && nonce_state_ == Nonce::kNone; }
   Status NoteParams(const OSSL_PARAM* params) override;
   std::unique_ptr<HeldCipher> Clone() const override { return std::make_unique<Cipher>(*this); }
 
@@ -59,8 +58,10 @@ class Cipher final : public HeldCipher {
   enum class Nonce : std::uint8_t { kNone, kWaiting, kUsed, kOver };
 
   Status PrepareNow(void* context) override;
-  bool WatchesNonces() const {
-    return row_->kind == Kind::kGcm && direction_ == Direction::kEncrypt;
+  void Turn(Direction direction);
+  void Note(Nonce state) {
+    nonce_state_ = state;
+    lacks_nonce_ = watches_nonces_ && state == Nonce::kNone;
   }
   Status AcceptNonce(ByteView nonce);
   Status MakeNonce(void* context);
@@ -74,8 +75,9 @@ class Cipher final : public HeldCipher {
   GcmNonces nonces_;
   std::optional<Direction> direction_;  // nothing: no message was begun
   bool keyed_ = false;                  // the context has the key, for direction_
+  bool watches_nonces_ = false;         // GCM, encrypting
   Nonce nonce_state_ = Nonce::kNone;
-  Bytes nonce_;
+  NonceMemory::Mark waiting_{{}};
   NonceMemory memory_;
 };
 
@@ -85,13 +87,14 @@ Status Cipher::AcceptNonce(ByteView nonce) {
                 "the HSM makes the nonces of GCM here (hsm-gcm-nonce = hsm): give none, and read "
                 "the one that was made from the context");
   }
-  if (memory_.Contains(nonce)) {
+  const NonceMemory::Mark mark(nonce);
+  if (memory_.Contains(mark)) {
     return Fail(ErrorCode::kMechanism,
                 "this context has encrypted with this GCM nonce before; twice with the same one "
                 "would give the messages and the authentication key away");
   }
-  nonce_.assign(nonce.begin(), nonce.end());
-  nonce_state_ = Nonce::kWaiting;
+  waiting_ = mark;
+  Note(Nonce::kWaiting);
   return {};
 }
 
@@ -107,23 +110,26 @@ Status Cipher::Call(void* context, bool with_key, ByteView nonce, const OSSL_PAR
   return {};
 }
 
+void Cipher::Turn(Direction direction) {
+  direction_ = direction;
+  keyed_ = false;
+  watches_nonces_ = row_->kind == Kind::kGcm && direction == Direction::kEncrypt;
+  Note(Nonce::kNone);
+}
+
 Status Cipher::Init(void* context, Direction direction, const std::uint8_t* nonce,
                     std::size_t nonce_bytes, const OSSL_PARAM* params) {
   HSMCORE_CHECK(key_.gate->CheckUse(direction == Direction::kEncrypt ? Key::Use::kEncrypt
                                                                      : Key::Use::kDecrypt));
   prepared_ = false;
-  HSMCORE_CHECK(NoteParams(params));
-  if (direction_ != direction) {
-    keyed_ = false;
-    nonce_state_ = Nonce::kNone;
-  }
-  direction_ = direction;
+  if (params != nullptr || row_->kind == Kind::kCcm) HSMCORE_CHECK(NoteParams(params));
+  if (direction_ != direction) Turn(direction);
   const ByteView given = nonce == nullptr ? ByteView() : ByteView(nonce, nonce_bytes);
-  if (WatchesNonces()) {
+  if (watches_nonces_) {
     if (!given.empty()) {
       HSMCORE_CHECK(AcceptNonce(given));
     } else if (nonce_state_ == Nonce::kOver) {
-      nonce_state_ = Nonce::kNone;
+      Note(Nonce::kNone);
     }
   }
   return Call(context, !keyed_, given, params);
@@ -139,13 +145,14 @@ Status Cipher::MakeNonce(void* context) {
     return Fail(ErrorCode::kDataLength, Cat("the HSM makes nonces of ", kHsmNonceBytes,
                                             " bytes; the context wants ", wanted));
   }
-  HSMCORE_TRY(nonce_, RandomNonce(key_.secret->library()));
-  nonce_state_ = Nonce::kWaiting;
-  return Call(context, false, nonce_, nullptr);
+  HSMCORE_TRY(const Bytes nonce, RandomNonce(key_.secret->library()));
+  waiting_ = NonceMemory::Mark(nonce);
+  Note(Nonce::kWaiting);
+  return Call(context, false, nonce, nullptr);
 }
 
 Status Cipher::ProvideNonce(void* context) {
-  if (!LacksNonce()) return {};
+  if (!lacks_nonce_) return {};
   if (!keyed_) HSMCORE_CHECK(Call(context, true, {}, nullptr));
   return MakeNonce(context);
 }
@@ -156,22 +163,22 @@ Status Cipher::PrepareNow(void* context) {
                 "begin with EVP_EncryptInit_ex2 or EVP_DecryptInit_ex2 after hsm-key was set");
   }
   if (!keyed_) HSMCORE_CHECK(Call(context, true, {}, nullptr));
-  if (WatchesNonces()) {
+  if (watches_nonces_) {
+    if (nonce_state_ == Nonce::kNone) HSMCORE_CHECK(MakeNonce(context));
     if (nonce_state_ == Nonce::kOver) {
       return Fail(ErrorCode::kOperationState,
                   "the message has ended; begin the next one with EVP_EncryptInit_ex2");
     }
-    HSMCORE_CHECK(ProvideNonce(context));
-    if (nonce_state_ == Nonce::kWaiting) memory_.Add(nonce_);
-    nonce_state_ = Nonce::kUsed;
+    if (nonce_state_ == Nonce::kWaiting) memory_.Add(waiting_);
+    Note(Nonce::kUsed);
   }
   prepared_ = true;
   return {};
 }
 
 void Cipher::End() {
-  if (!WatchesNonces()) return;
-  nonce_state_ = Nonce::kOver;
+  if (!watches_nonces_) return;
+  Note(Nonce::kOver);
   prepared_ = false;
 }
 

@@ -19,11 +19,17 @@ std::optional<AttributeFlags> Flags(bool there, const std::atomic<std::uint32_t>
   return AttributeFlags::FromBits(bits.load(std::memory_order_relaxed));
 }
 
+KeyHandle HandleOf(const HeldKey::Parts& parts) {
+  if (parts.private_info) return parts.private_info->handle;
+  return parts.public_info ? parts.public_info->handle : KeyHandle();
+}
+
 }  // namespace
 
 HeldKey::HeldKey(Parts parts)
     : parts_(std::move(parts)),
-      epoch_(parts_.epoch),
+      handle_(HandleOf(parts_)),
+      answers_(std::uint64_t{parts_.epoch} << kEpochShift),
       private_flags_(FlagBits(parts_.private_info)),
       public_flags_(FlagBits(parts_.public_info)) {}
 
@@ -41,36 +47,48 @@ unsigned HeldKey::security_bits() const {
   return parts_.ready != nullptr ? parts_.ready->security_bits() : BitsOf(parts_.public_part);
 }
 
-KeyHandle HeldKey::handle() const {
-  if (parts_.private_info) return parts_.private_info->handle;
-  return parts_.public_info ? parts_.public_info->handle : KeyHandle();
+bool HeldKey::IsUnchanged(std::uint64_t answers) const {
+  if (parts_.core == nullptr) return !deleted_.load(std::memory_order_acquire);
+  return parts_.core->generations->Epoch(keys::EpochSlot(handle_)) == answers >> kEpochShift;
 }
 
 Status HeldKey::CheckUse(Use use) const {
-  if (parts_.core != nullptr) {
-    const std::uint32_t epoch = parts_.core->generations->Epoch(keys::EpochSlot(handle()));
-    if (epoch != epoch_.load(std::memory_order_acquire)) HSMCORE_CHECK(LookAgain());
-  } else if (deleted_.load(std::memory_order_acquire)) {
-    return Fail(ErrorCode::kKeyGone, Cat("session key ", handle().ToString(), " was deleted"));
+  const std::uint64_t answers = answers_.load(std::memory_order_acquire);
+  if ((answers & Bit(use)) != 0 && IsUnchanged(answers)) return {};
+  return AskGate(use);
+}
+
+Status HeldKey::AskGate(Use use) const {
+  if (!IsUnchanged(answers_.load(std::memory_order_acquire))) {
+    if (parts_.core == nullptr) {
+      return Fail(ErrorCode::kKeyGone, Cat("session key ", handle_.ToString(), " was deleted"));
+    }
+    HSMCORE_CHECK(LookAgain());
   }
+  std::uint64_t answers = answers_.load(std::memory_order_acquire);  // before the flags
   HSMCORE_CHECK(policy::AllowKeyType(parts_.rules, type(), use));
-  return policy::AllowUse(use, {handle(), Flags(parts_.private_info.has_value(), private_flags_),
-                                Flags(parts_.public_info.has_value(), public_flags_), is_secret()});
+  HSMCORE_CHECK(
+      policy::AllowUse(use, {handle_, Flags(parts_.private_info.has_value(), private_flags_),
+                             Flags(parts_.public_info.has_value(), public_flags_), is_secret()}));
+  // Not when the epoch has moved on meanwhile: then the next use asks anew. Another use's bit may
+  // get lost, which costs no more than that either.
+  answers_.compare_exchange_strong(answers, answers | Bit(use), std::memory_order_acq_rel);
+  return {};
 }
 
 // Somebody changed or deleted the key, here or in another process.
 Status HeldKey::LookAgain() const {
   const std::lock_guard lock(parts_.core->mutex);
-  const std::uint32_t epoch = parts_.core->generations->Epoch(keys::EpochSlot(handle()));
-  const auto record = keys::Read(*parts_.core, handle(), users::Actor());
+  const std::uint32_t epoch = parts_.core->generations->Epoch(keys::EpochSlot(handle_));
+  const auto record = keys::Read(*parts_.core, handle_, users::Actor());
   if (!record) {
     return Fail(ErrorCode::kKeyGone,
-                Cat("key ", handle().ToString(), " was changed since it was loaded, and cannot be ",
+                Cat("key ", handle_.ToString(), " was changed since it was loaded, and cannot be ",
                     "read again (", record.error().Message(), "); restart the program"));
   }
   if (!*record || (parts_.private_info && !(*record)->private_half) ||
       (parts_.public_info && !(*record)->public_half)) {
-    return Fail(ErrorCode::kKeyGone, Cat("key ", handle().ToString(), " was deleted"));
+    return Fail(ErrorCode::kKeyGone, Cat("key ", handle_.ToString(), " was deleted"));
   }
   if (parts_.private_info) {
     private_flags_.store((*record)->private_half->flags.bits(), std::memory_order_relaxed);
@@ -79,15 +97,16 @@ Status HeldKey::LookAgain() const {
     public_flags_.store((*record)->public_half->flags.bits(), std::memory_order_relaxed);
   }
   // An odd epoch is a commit under way: look again next time too.
-  if (epoch % 2 == 0) epoch_.store(epoch, std::memory_order_release);
+  if (epoch % 2 == 0) {
+    answers_.store(std::uint64_t{epoch} << kEpochShift, std::memory_order_release);
+  }
   return {};
 }
 
 Status HeldKey::CheckPairUse(Use use) const {
   if (parts_.ready != nullptr) return CheckUse(use);
-  return Fail(
-      ErrorCode::kKeyTypeMismatch,
-      Cat("key ", handle().ToString(), " is a secret key; this operation needs a key pair"));
+  return Fail(ErrorCode::kKeyTypeMismatch,
+              Cat("key ", handle_.ToString(), " is a secret key; this operation needs a key pair"));
 }
 
 Status HeldKey::CheckSigning(const SignMechanism& mechanism, std::size_t tbs_size) const {
@@ -169,7 +188,7 @@ Result<SecretBytes> HeldKey::Decapsulate(const KemMechanism& mechanism, ByteView
 
 Status HeldKey::CheckSecretUse(Use use) const {
   if (parts_.secret != nullptr) return CheckUse(use);
-  return Fail(ErrorCode::kKeyTypeMismatch, Cat("key ", handle().ToString(), " is of type ",
+  return Fail(ErrorCode::kKeyTypeMismatch, Cat("key ", handle_.ToString(), " is of type ",
                                                NameOf(type()), "; a secret key is needed"));
 }
 

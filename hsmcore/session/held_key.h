@@ -70,7 +70,7 @@ class HeldKey final : public Key {
   Result<SecretBytes> Derive(const KdfMechanism&, std::size_t bytes) const override;
   Status CheckUse(Use use) const override;
 
-  KeyHandle handle() const;  // the private half's where there is one
+  KeyHandle handle() const { return handle_; }  // the private half's where there is one
   std::uint64_t version() const { return parts_.version; }
   const std::optional<PrivateMaterial>& material() const { return parts_.material; }
   // What does the operations: one of the two.
@@ -80,6 +80,14 @@ class HeldKey final : public Key {
   void MarkDeleted() const { deleted_.store(true, std::memory_order_release); }
 
  private:
+  // What the gate allowed for as long as an epoch stands: the epoch above, a bit for each use
+  // below. In one word, so that an answer never outlives its epoch.
+  static constexpr unsigned kEpochShift = 32;
+  static constexpr std::uint64_t Bit(Use use) {
+    return std::uint64_t{1} << static_cast<unsigned>(use);
+  }
+  bool IsUnchanged(std::uint64_t answers) const;
+  Status AskGate(Use use) const;
   Status LookAgain() const;
   // The gates for a signature and for RSA encryption.
   Status CheckSigning(const SignMechanism& mechanism, std::size_t tbs_size) const;
@@ -90,8 +98,9 @@ class HeldKey final : public Key {
   Status CheckSecretUse(Use use) const;
 
   const Parts parts_;
-  // What the gate asks; changes when the store does.
-  mutable std::atomic<std::uint32_t> epoch_;
+  const KeyHandle handle_;
+  // What the gate asks, and has answered; changes when the store does.
+  mutable std::atomic<std::uint64_t> answers_;
   mutable std::atomic<std::uint32_t> private_flags_;
   mutable std::atomic<std::uint32_t> public_flags_;
   mutable std::atomic<bool> deleted_ = false;

@@ -40,7 +40,7 @@ class HeldCipher {
   bool prepared() const { return prepared_; }
   // Comes before the nonce is read from the context: the HSM makes one where Prepare would.
   virtual Status ProvideNonce(void* context) = 0;
-  virtual bool LacksNonce() const = 0;
+  bool lacks_nonce() const { return lacks_nonce_; }
   // The message has ended.
   virtual void End() = 0;
   // Comes before parameters are set. kNotSupported: they would go round Init's rules.
@@ -50,6 +50,7 @@ class HeldCipher {
 
  protected:
   bool prepared_ = false;
+  bool lacks_nonce_ = false;
 
  private:
   virtual Status PrepareNow(void* context) = 0;
