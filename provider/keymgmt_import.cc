@@ -237,6 +237,11 @@ Status ImportKey(KeyObject& object, int selection, const OSSL_PARAM* params) {
 }
 
 Result<hsmcore::EcPublic> DecodePoint(Curve curve, ByteView octets) {
+  const std::size_t uncompressed = 1 + 2 * std::size_t{RowOf(curve).field_bytes};
+  // Whether it is on the curve shows when the key is made, as for every other key.
+  if (octets.size() == uncompressed && octets.front() == POINT_CONVERSION_UNCOMPRESSED) {
+    return hsmcore::EcPublic{curve, Bytes(octets.begin(), octets.end())};
+  }
   const Ptr<EC_GROUP> group(EC_GROUP_new_by_curve_name(OBJ_txt2nid(RowOf(curve).oid)));
   if (group == nullptr) return Fail(ErrorCode::kKeySize, "the curve is not supported by libcrypto");
   const Ptr<EC_POINT> point(EC_POINT_new(group.get()));
@@ -244,7 +249,7 @@ Result<hsmcore::EcPublic> DecodePoint(Curve curve, ByteView octets) {
       EC_POINT_oct2point(group.get(), point.get(), octets.data(), octets.size(), nullptr) != 1) {
     return BadKey("the public point is not on the curve");
   }
-  hsmcore::EcPublic decoded{curve, Bytes(1 + 2 * std::size_t{RowOf(curve).field_bytes})};
+  hsmcore::EcPublic decoded{curve, Bytes(uncompressed)};
   if (EC_POINT_point2oct(group.get(), point.get(), POINT_CONVERSION_UNCOMPRESSED,
                          decoded.point.data(), decoded.point.size(),
                          nullptr) != decoded.point.size()) {

@@ -51,7 +51,14 @@ class AsymmetricKey {
   virtual Result<SecretBytes> Decapsulate(const KemMechanism&, ByteView ciphertext) const = 0;
 };
 
+// A pair, and the key that was made with it.
+struct ReadyPair {
+  KeyPairMaterial material;
+  std::shared_ptr<const AsymmetricKey> ready;
+};
+
 // Generates a pair. kKeySize: the detail says what is supported.
+Result<ReadyPair> GenerateReadyPair(const KeySpec& spec);
 Result<KeyPairMaterial> GeneratePair(const KeySpec& spec);
 
 // First three bytes of SHA-1 over the public key (SubjectPublicKeyInfo's key bits), CloudHSM's

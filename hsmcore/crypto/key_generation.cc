@@ -3,9 +3,11 @@
 #include <openssl/params.h>
 
 #include <array>
+#include <utility>
 
 #include "base/text.h"
 #include "crypto/asymmetric_key.h"
+#include "crypto/evp_key.h"
 #include "crypto/key_material.h"
 #include "crypto/library.h"
 #include "crypto/spki.h"
@@ -73,11 +75,38 @@ Result<PkeyPtr> GenerateKey(const Library& library, const KeySpec& spec) {
 
 }  // namespace
 
-Result<KeyPairMaterial> GeneratePair(const KeySpec& spec) {
+namespace {
+
+struct Generated {
+  LibraryPtr library;
+  PkeyPtr pkey;
+  KeyPairMaterial material;
+};
+
+Result<Generated> GenerateAndRead(const KeySpec& spec) {
   HSMCORE_CHECK(CheckSpec(spec));
-  HSMCORE_TRY(const LibraryPtr library, Library::Acquire());
-  HSMCORE_TRY(const PkeyPtr key, GenerateKey(*library, spec));
-  return ReadPair(*library, key.get(), spec);
+  HSMCORE_TRY(LibraryPtr library, Library::Acquire());
+  HSMCORE_TRY(PkeyPtr pkey, GenerateKey(*library, spec));
+  HSMCORE_TRY(KeyPairMaterial material, ReadPair(*library, pkey.get(), spec));
+  return Generated{std::move(library), std::move(pkey), std::move(material)};
+}
+
+}  // namespace
+
+Result<KeyPairMaterial> GeneratePair(const KeySpec& spec) {
+  HSMCORE_TRY(Generated made, GenerateAndRead(spec));
+  return std::move(made.material);
+}
+
+Result<ReadyPair> GenerateReadyPair(const KeySpec& spec) {
+  HSMCORE_TRY(Generated made, GenerateAndRead(spec));
+  if (spec.type == KeyType::kRsaPss) {  // generated as RSA, without the restrictions
+    HSMCORE_TRY(auto ready, AsymmetricKey::FromPair(made.material, false));
+    return ReadyPair{std::move(made.material), std::move(ready)};
+  }
+  auto ready = std::make_shared<EvpKey>(std::move(made.library), std::move(made.pkey),
+                                        made.material.public_part, true);
+  return ReadyPair{std::move(made.material), std::move(ready)};
 }
 
 Result<Bytes> CheckValue(const PublicMaterial& material) {

@@ -252,6 +252,20 @@ Result<Bytes> PointBytes(const ErrorMark& errors, const EC_GROUP* group, const E
   return bytes;
 }
 
+// Sets the point in a copy of the curve's parameters: every TLS peer's key comes this way, and to
+// build the group anew would take several times as long. OpenSSL checks that the point is on the
+// curve.
+Result<PkeyPtr> MakeEcPublicKey(const Library& library, const EcPublic& ec) {
+  HSMCORE_TRY(const EVP_PKEY* parameters, library.Parameters(ec.curve));
+  const LibraryScope scope(library);
+  PkeyPtr key(EVP_PKEY_dup(const_cast<EVP_PKEY*>(parameters)));
+  if (key != nullptr &&
+      EVP_PKEY_set1_encoded_public_key(key.get(), ec.point.data(), ec.point.size()) == 1) {
+    return key;
+  }
+  return scope.Fail(ErrorCode::kKeyImport, Cat("not a point of ", RowOf(ec.curve).name));
+}
+
 }  // namespace
 
 Error NoAlgorithm(KeyType type) {
@@ -278,6 +292,7 @@ Status CheckRsaPairSize(unsigned modulus_bits) {
 
 Result<PkeyPtr> MakePublicKey(const Library& library, const PublicMaterial& material) {
   HSMCORE_CHECK(CheckPublic(material));
+  if (const auto* ec = std::get_if<EcPublic>(&material)) return MakeEcPublicKey(library, *ec);
   KeyParams params;
   int salt_length = 0;
   std::visit([&](const auto& pub) { AddPublic(params, pub, &salt_length); }, material);

@@ -51,7 +51,9 @@ Result<std::shared_ptr<const HeldKey>> MakeHeld(HeldKey::Parts parts,
                 crypto::SecretKey::From(facts->type, std::get<SecretValue>(*material).value));
     return std::make_shared<const HeldKey>(std::move(parts));
   }
-  if (material != nullptr) {
+  if (parts.ready != nullptr) {
+    // Made together with the key.
+  } else if (material != nullptr) {
     const KeyPairMaterial pair{parts.public_part, keys::CloneOf(*material)};
     HSMCORE_TRY(parts.ready, crypto::AsymmetricKey::FromPair(pair, check));
   } else {
@@ -259,9 +261,10 @@ Result<KeyPtr> SessionImpl::MakeTokenKey(const KeyPairMaterial& material, const 
   return LoadHandle(record.handle, true);
 }
 
-Result<KeyPtr> SessionImpl::MakeSessionKey(const KeyPairMaterial& material,
-                                           const KeyTemplate& form) {
+Result<KeyPtr> SessionImpl::MakeSessionKey(const KeyPairMaterial& material, const KeyTemplate& form,
+                                           ReadyKey ready) {
   HeldKey::Parts parts;
+  parts.ready = std::move(ready);
   parts.public_part = material.public_part;
   parts.material = keys::CloneOf(material.private_part);
   parts.rules = Rules();
@@ -292,14 +295,15 @@ Result<KeyPtr> SessionImpl::MakeSessionKey(const KeyPairMaterial& material,
   return held;
 }
 
-Result<KeyPtr> SessionImpl::Make(const KeyPairMaterial& material, KeyTemplate form, bool local) {
+Result<KeyPtr> SessionImpl::Make(const KeyPairMaterial& material, KeyTemplate form, bool local,
+                                 ReadyKey ready) {
   HSMCORE_CHECK(CheckNames(form.private_half));
   HSMCORE_CHECK(CheckNames(form.public_half));
   const bool token = form.private_half.flags.Has(Attribute::kToken);
   form.public_half.flags.Set(Attribute::kToken, token);
   keys::FinishNew(form.private_half, local);
   keys::FinishNew(form.public_half, local);
-  return token ? MakeTokenKey(material, form) : MakeSessionKey(material, form);
+  return token ? MakeTokenKey(material, form) : MakeSessionKey(material, form, std::move(ready));
 }
 
 Result<KeyPtr> SessionImpl::Generate(const KeySpec& spec, const KeyTemplate& form) {
@@ -308,17 +312,17 @@ Result<KeyPtr> SessionImpl::Generate(const KeySpec& spec, const KeyTemplate& for
   if (IsSecret(spec.type)) {
     HSMCORE_TRY(SecretBytes value, crypto::GenerateSecret(spec.type, spec.secret_bytes));
     HSMCORE_TRY(SecretFacts facts, crypto::FactsOf(spec.type, value));
-    return Make({std::move(facts), SecretValue{std::move(value)}}, form, true);
+    return Make({std::move(facts), SecretValue{std::move(value)}}, form, true, nullptr);
   }
-  HSMCORE_TRY(const KeyPairMaterial material, crypto::GeneratePair(spec));
-  return Make(material, form, true);
+  HSMCORE_TRY(crypto::ReadyPair made, crypto::GenerateReadyPair(spec));
+  return Make(made.material, form, true, std::move(made.ready));
 }
 
 Result<KeyPtr> SessionImpl::ImportPair(const KeyPairMaterial& material, const KeyTemplate& form) {
   const bool token = form.private_half.flags.Has(Attribute::kToken);
   HSMCORE_CHECK(AllowNew(TypeOf(material.public_part), policy::Origin::kFromOutside, token));
-  HSMCORE_CHECK(crypto::AsymmetricKey::FromPair(material, true));
-  return Make(material, form, false);
+  HSMCORE_TRY(ReadyKey ready, crypto::AsymmetricKey::FromPair(material, true));
+  return Make(material, form, false, std::move(ready));
 }
 
 Result<KeyPtr> SessionImpl::ImportSecret(KeyType type, const SecretBytes& value,
@@ -326,7 +330,7 @@ Result<KeyPtr> SessionImpl::ImportSecret(KeyType type, const SecretBytes& value,
   const bool token = form.flags.Has(Attribute::kToken);
   HSMCORE_CHECK(AllowNew(type, policy::Origin::kFromOutside, token));
   HSMCORE_TRY(SecretFacts facts, crypto::FactsOf(type, value));
-  return Make({std::move(facts), SecretValue{value.Clone()}}, {form, {}}, false);
+  return Make({std::move(facts), SecretValue{value.Clone()}}, {form, {}}, false, nullptr);
 }
 
 Result<KeyPtr> SessionImpl::Derive(const Key& key, const KdfMechanism& mechanism,

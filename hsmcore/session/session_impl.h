@@ -95,8 +95,12 @@ class SessionImpl final : public Session {
   std::shared_ptr<const HeldKey> SessionKey(KeyHandle handle);
 
   Result<KeyPtr> MakeTokenKey(const KeyPairMaterial& material, const KeyTemplate& form);
-  Result<KeyPtr> MakeSessionKey(const KeyPairMaterial& material, const KeyTemplate& form);
-  Result<KeyPtr> Make(const KeyPairMaterial& material, KeyTemplate form, bool local);
+  // `ready`: what does the operations of the pair, where it is made already; or nullptr.
+  using ReadyKey = std::shared_ptr<const crypto::AsymmetricKey>;
+  Result<KeyPtr> MakeSessionKey(const KeyPairMaterial& material, const KeyTemplate& form,
+                                ReadyKey ready);
+  Result<KeyPtr> Make(const KeyPairMaterial& material, KeyTemplate form, bool local,
+                      ReadyKey ready);
   // A key as it is now: what the store says of a persistent one.
   struct Fresh {
     KeyInfo info;
