@@ -6,8 +6,10 @@
 
 #include "command.h"
 #include "files.h"
+#include "hsmcore/backup.h"
 #include "hsmcore/cluster.h"
 #include "password.h"
+#include "progress.h"
 
 namespace hsmctl {
 namespace {
@@ -30,6 +32,11 @@ struct CreateOptions {
   std::string admin;
   std::optional<std::string> password_source;
   std::string cost;
+  std::string source_backup;
+};
+
+struct ModifyOptions {
+  unsigned retention_days = 0;
 };
 
 struct DescribeOptions {
@@ -55,6 +62,7 @@ Json ClusterJson(const ClusterDescription& cluster) {
           {"create-timestamp", cluster.created},
           {"revision", cluster.revision},
           {"home", cluster.home.string()},
+          {"source-backup-id", cluster.source_backup},
           {"hsms", std::move(hsms)}};
 }
 
@@ -76,6 +84,7 @@ std::string ClusterText(const ClusterDescription& cluster) {
   summary.AddRow({"Created", TimeText(cluster.created)});
   summary.AddRow({"Revision", std::to_string(cluster.revision)});
   summary.AddRow({"Home", cluster.home.string()});
+  if (!cluster.source_backup.empty()) summary.AddRow({"Made from", cluster.source_backup});
   Table hsms({"HSM", "ZONE", "STATE", "REVISION", "KEYS", "USERS", "PATH"});
   std::string problems;
   for (const HsmDescription& hsm : cluster.hsms) {
@@ -115,10 +124,25 @@ Result<ClusterOptions> ToClusterOptions(const Context& context, const CreateOpti
   return options;
 }
 
+// The users, the mode and all that is signed come from the backup.
+Result<Report> CreateFromBackup(const Context& context, const CreateOptions& given,
+                                const ClusterOptions& options) {
+  HSMCORE_TRY(const hsmcore::Credential admin, context.FindCredential(context.login()));
+  HSMCORE_TRY(const ClusterPtr cluster,
+              hsmcore::Cluster::CreateFromBackup(options, AbsolutePath(given.source_backup), admin,
+                                                 ProgressBar("Restoring")));
+  HSMCORE_TRY(const ClusterDescription description, cluster->Describe(false));
+  Report report = DescriptionReport(description);
+  report.note = "users, passwords and key references are those of the backup";
+  return report;
+}
+
 Result<Report> Create(const Context& context, const CreateOptions& given) {
   HSMCORE_TRY(ClusterOptions options, ToClusterOptions(context, given));
+  if (!given.source_backup.empty()) return CreateFromBackup(context, given, options);
   HSMCORE_TRY(options.admin_password, NewPassword(given.password_source, options.admin));
   HSMCORE_TRY(const ClusterPtr cluster, hsmcore::Cluster::Create(options));
+  HSMCORE_CHECK(cluster->CreateBackup({}));
   HSMCORE_TRY(const ClusterDescription description, cluster->Describe(false));
   Report report = DescriptionReport(description);
   report.note =
@@ -130,6 +154,14 @@ Result<Report> Describe(const Context& context, const DescribeOptions& given) {
   HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
   HSMCORE_TRY(const ClusterDescription description, cluster->Describe(given.verify));
   return DescriptionReport(description);
+}
+
+Result<Report> Modify(const Context& context, const ModifyOptions& given) {
+  HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
+  HSMCORE_TRY(const auto session, context.Login(*cluster, context.login(), hsmcore::Role::kAdmin));
+  HSMCORE_CHECK(session->SetBackupRetention(given.retention_days));
+  return MessageReport("Backups are kept for " + std::to_string(given.retention_days) + " days",
+                       {{"backup-retention-days", given.retention_days}});
 }
 
 Result<Report> Sync(const Context& context) {
@@ -168,6 +200,15 @@ void AddCreate(CLI::App& group, SelectedCommand& selected) {
                   "What a guess at a password costs; low is for test stands (interactive)")
       ->check(CLI::IsMember({"low", "interactive", "moderate", "sensitive"}))
       ->type_name("COST");
+  CLI::Option* source =
+      app->add_option("--source-backup", options->source_backup,
+                      "Make a clone from a backup's file; an admin of the backup logs in")
+          ->type_name("FILE");
+  for (const char* decided :
+       {"--mode", "--disable-ml-dsa", "--type", "--admin", "--enable-ecdsa-with-weak-hash-function",
+        "--password-source", "--password-hash-cost"}) {
+    source->excludes(app->get_option(decided));
+  }
 }
 
 }  // namespace
@@ -184,6 +225,15 @@ void AddClusterCommands(CLI::App& parent, SelectedCommand& selected) {
                                    .example = "hsmctl cluster describe --verify"},
                                   Describe);
   app->add_flag("--verify", options->verify, "Also compare the HSMs record by record");
+  const auto modify = AddCommand<ModifyOptions>(
+      *group, selected,
+      {.name = "modify",
+       .description = "Changes how long backups are kept; takes an admin",
+       .example = "hsmctl --user admin cluster modify --backup-retention-days 30"},
+      Modify);
+  modify.app->add_option("--backup-retention-days", modify.options->retention_days, "7 to 379 (90)")
+      ->required()
+      ->type_name("DAYS");
   AddPlainCommand(*group, selected,
                   {.name = "sync",
                    .description = "Repairs every HSM that is out of sync, damaged or empty",

@@ -33,7 +33,7 @@ Result<Credential> ForUser(Credential credential, const LoginNames& names) {
   return credential;
 }
 
-Result<Credential> FindCredential(const LoginNames& names) {
+Result<Credential> CredentialFor(const LoginNames& names) {
   if (names.pin_source) {
     HSMCORE_TRY(Credential from_file, Credential::FromSource(AbsoluteSource(*names.pin_source)));
     return ForUser(std::move(from_file), names);
@@ -85,12 +85,16 @@ std::filesystem::path Context::Home() const {
   return options_.home.empty() ? hsmcore::DefaultHome() : AbsolutePath(options_.home);
 }
 
+Result<Credential> Context::FindCredential(const LoginNames& names) const {
+  return CredentialFor(names);
+}
+
 Result<ClusterPtr> Context::OpenCluster() const { return Cluster::Open(Home()); }
 
 Result<std::shared_ptr<Session>> Context::Login(Cluster& cluster, const LoginNames& names,
                                                 std::optional<Role> role) const {
   HSMCORE_TRY(const std::optional<Role> wanted, RoleFromEnvironment());
-  HSMCORE_TRY(const Credential credential, FindCredential(names));
+  HSMCORE_TRY(const Credential credential, CredentialFor(names));
   if (wanted) role = wanted;
   if (!role) {
     HSMCORE_TRY(role, RoleOfUser(cluster, credential.user));

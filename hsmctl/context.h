@@ -30,6 +30,9 @@ class Context {
   std::filesystem::path Home() const;
   hsmcore::Result<hsmcore::ClusterPtr> OpenCluster() const;
 
+  // The credential that Login would use. kLoginRequired, kPinSource, kPinFormat.
+  hsmcore::Result<hsmcore::Credential> FindCredential(const LoginNames& names) const;
+
   // Logs in with the password that is found first: --pin-source, HSM_PIN (unless it is for another
   // user than the one named), the terminal. Errors: kLoginRequired, kPinSource, kPinFormat,
   // kSetting (HSM_ROLE), Cluster::Login's.

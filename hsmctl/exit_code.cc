@@ -32,6 +32,7 @@ ExitCode ExitCodeOf(hsmcore::ErrorCode code) {
 
     case kQuotaExceeded:
     case kModeForbids:
+    case kBackupState:
     case kUserExists:
     case kPasswordPolicy:
     case kRoleForbids:
@@ -58,6 +59,8 @@ ExitCode ExitCodeOf(hsmcore::ErrorCode code) {
     case kKeyAvailability:
     case kRecordDamaged:
     case kKeyDamaged:
+    case kBackupNotFound:
+    case kBackupDamaged:
       return kStorage;
 
     case kInternal:

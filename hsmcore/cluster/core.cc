@@ -29,7 +29,7 @@ Result<std::shared_ptr<Core>> OpenCore(const std::filesystem::path& home, Cluste
 Result<Config> ReadConfig(Core& core) {
   std::optional<Config> config;
   const storage::Verifier genuine = [&](const storage::Entry& entry) {
-    auto decoded = Config::Decode(entry.value, core.file.root, core.file.id);
+    auto decoded = Config::Decode(entry.value, core.file.root, core.file.origin());
     if (!decoded) return false;
     config = *std::move(decoded);
     return true;
@@ -48,7 +48,7 @@ Result<ClusterDescription> Describe(Core& core, bool verify) {
   HSMCORE_TRY(const std::uint64_t keys, core.engine->Count("key/"));
   HSMCORE_TRY(const std::uint64_t users, core.engine->Count("user/"));
   HSMCORE_TRY(const std::vector<storage::Member> members, core.engine->Members(verify));
-  ClusterDescription description{.id = config.id,
+  ClusterDescription description{.id = core.file.id,
                                  .type = config.type,
                                  .mode = config.mode,
                                  .switches = config.switches,
@@ -56,6 +56,7 @@ Result<ClusterDescription> Describe(Core& core, bool verify) {
                                  .created = config.created,
                                  .revision = 0,
                                  .home = core.home,
+                                 .source_backup = core.file.source_backup,
                                  .hsms = {}};
   for (const storage::Member& member : members) {
     const bool whole = member.in_service && member.problem.empty();

@@ -28,14 +28,6 @@ fs::path ClusterJson(const fs::path& home) { return home / "cluster.json"; }
 // Names what a creation that is under way has made, until it is complete.
 fs::path CreatingMark(const fs::path& home) { return home / ".creating"; }
 
-// CloudHSM's form: cluster-[2-7a-zA-Z]{11,16}.
-std::string NewId(std::string_view kind) {
-  constexpr std::string_view kAlphabet = "234567abcdefghijklmnopqrstuvwxyz";
-  std::string id(kind);
-  for (const std::uint8_t byte : vault::RandomBytes(11)) id += kAlphabet[byte % kAlphabet.size()];
-  return id;
-}
-
 Status Damaged(const fs::path& file, std::string_view problem) {
   return Fail(ErrorCode::kHomeDamaged,
               Cat(file.native(), " ", problem, "; restore it from a backup of the home"));
@@ -46,11 +38,14 @@ json ToJson(const ClusterFile& file) {
   for (const HsmPlace& place : file.hsms) {
     hsms.push_back({{"id", place.id}, {"zone", place.zone}, {"path", place.directory.native()}});
   }
-  return {{"version", kVersion},
-          {"id", file.id},
-          {"engine", "mirror"},
-          {"root", ToHex(file.root)},
-          {"hsms", hsms}};
+  json object = {{"version", kVersion},
+                 {"id", file.id},
+                 {"engine", "mirror"},
+                 {"root", ToHex(file.root)},
+                 {"hsms", hsms}};
+  if (!file.cloned_from.empty()) object["cloned-from"] = file.cloned_from;
+  if (!file.source_backup.empty()) object["source-backup"] = file.source_backup;
+  return object;
 }
 
 std::string TextField(const json& object, const char* name) {
@@ -68,8 +63,11 @@ Result<ClusterFile> FromJson(const json& object, const fs::path& path) {
                 Cat(path.native(), " has version ", version->get<std::uint64_t>(),
                     ", this program knows ", kVersion, "; use the newer hsm-provider"));
   }
-  ClusterFile file{
-      TextField(object, "id"), ParseHex(TextField(object, "root")).value_or(Bytes()), {}};
+  ClusterFile file{.id = TextField(object, "id"),
+                   .root = ParseHex(TextField(object, "root")).value_or(Bytes()),
+                   .hsms = {},
+                   .cloned_from = TextField(object, "cloned-from"),
+                   .source_backup = TextField(object, "source-backup")};
   const auto hsms = object.find("hsms");
   if (hsms != object.end() && hsms->is_array()) {
     for (const json& hsm : *hsms) {
@@ -141,7 +139,7 @@ Result<std::vector<HsmPlace>> PlanHsms(const ClusterOptions& options) {
 
 Status MakeStores(const fs::path& home, const ClusterFile& file) {
   HSMCORE_CHECK(MakeDirectory(home / "hsms", 0700));
-  HSMCORE_CHECK(MakeDirectory(home / "backups", 0700));
+  HSMCORE_CHECK(MakeDirectory(BackupDirectory(home), 0700));
   for (const HsmPlace& place : file.hsms) {
     const fs::path directory = HsmDirectory(home, place);
     HSMCORE_CHECK(storage::CreateSqliteStore(
@@ -155,7 +153,16 @@ Status MakeStores(const fs::path& home, const ClusterFile& file) {
 
 }  // namespace
 
+// CloudHSM's form: cluster-[2-7a-zA-Z]{11,16}.
+std::string NewId(std::string_view kind) {
+  constexpr std::string_view kAlphabet = "234567abcdefghijklmnopqrstuvwxyz";
+  std::string id(kind);
+  for (const std::uint8_t byte : vault::RandomBytes(11)) id += kAlphabet[byte % kAlphabet.size()];
+  return id;
+}
+
 fs::path GenerationFile(const fs::path& home) { return home / "generation"; }
+fs::path BackupDirectory(const fs::path& home) { return home / "backups"; }
 fs::path LockFile(const fs::path& home) { return home / "lock"; }
 fs::path HsmDirectory(const fs::path& home, const HsmPlace& place) {
   return home / place.directory;
@@ -183,7 +190,11 @@ Result<ClusterFile> Prepare(const ClusterOptions& options) {
   if (!home.is_absolute()) {
     return Fail(ErrorCode::kInvalidArgument, Cat("the home '", home.native(), "' is not absolute"));
   }
-  ClusterFile file{NewId("cluster-"), Bytes(32), {}};
+  ClusterFile file{.id = NewId("cluster-"),
+                   .root = Bytes(32),
+                   .hsms = {},
+                   .cloned_from = {},
+                   .source_backup = {}};
   HSMCORE_TRY(file.hsms, PlanHsms(options));
   std::error_code problem;
   fs::create_directories(home.parent_path(), problem);
@@ -219,7 +230,7 @@ Status RestoreGeneration(const fs::path& home, const ClusterFile& file) {
 void Sweep(const fs::path& home, const ClusterFile& file) {
   for (const HsmPlace& place : file.hsms) RemoveTree(HsmDirectory(home, place));
   RemoveTree(home / "hsms");
-  RemoveTree(home / "backups");
+  RemoveTree(BackupDirectory(home));
   RemoveTree(GenerationFile(home));
   RemoveTree(LockFile(home));
   RemoveTree(CreatingMark(home));

@@ -23,11 +23,21 @@ struct ClusterFile {
   std::string id;  // cluster-…
   Bytes root;      // Ed25519 key of the first admin, which all trust in the store begins with
   std::vector<HsmPlace> hsms;
+  // A clone: the cluster whose configuration record it has, and the backup that it was made from.
+  std::string cloned_from;
+  std::string source_backup;
+
+  // Whose id the configuration record has. Clusters with the same origin and root are clones.
+  const std::string& origin() const { return cloned_from.empty() ? id : cloned_from; }
 };
 
 std::filesystem::path GenerationFile(const std::filesystem::path& home);
+std::filesystem::path BackupDirectory(const std::filesystem::path& home);
 std::filesystem::path LockFile(const std::filesystem::path& home);
 std::filesystem::path HsmDirectory(const std::filesystem::path& home, const HsmPlace& place);
+
+// `kind` and 11 random characters, as in cluster-ab2cd3ef4gh.
+std::string NewId(std::string_view kind);
 
 // Errors: kHomeNotFound, kHomeAccess, kHomeDamaged, kHomeNewer; the detail has the path and what
 // to do.

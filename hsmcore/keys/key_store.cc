@@ -165,6 +165,38 @@ Result<KeyRecord> Add(cluster::Core& core, const users::Actor& owner, KeyRecord 
   return record;
 }
 
+Result<KeyRecord> PutBack(cluster::Core& core, KeyHandle handle, ByteView value, ByteView mark) {
+  const std::string path = KeyPath(handle);
+  HSMCORE_TRY(DecodedKey decoded, DecodeRecord(path, value));
+  const KeyRecord& record = decoded.record;
+  const auto owner = users::IdentityOf(core, record.owner);
+  if (!owner || !decoded.SignedBy(owner->sign_key)) {
+    return Fail(ErrorCode::kBackupState,
+                Cat("key ", handle.ToString(), " belongs to ", record.owner,
+                    owner ? ", who is another user here" : ", who is not in this cluster"));
+  }
+  HSMCORE_TRY(const users::TrustedSigners admins, users::ReadTrustedSigners(core));
+  const std::string mark_path = TrustedPath(handle);
+  HSMCORE_TRY([[maybe_unused]] const auto revision,
+              storage::Update(*core.engine, [&](storage::Transaction& change) -> Status {
+                HSMCORE_TRY(const auto there, change.Get(path));
+                if (there) {
+                  return Fail(
+                      ErrorCode::kBackupState,
+                      Cat("key ", handle.ToString(), " is in the cluster; nothing was changed"));
+                }
+                change.Put(path, Bytes(value.begin(), value.end()));
+                PutIndex(change, record);
+                if (IsGenuineMark(mark_path, mark, admins)) {
+                  change.Put(mark_path, Bytes(mark.begin(), mark.end()));
+                }
+                change.RequireCopies(kKeyCopies);
+                change.MoveEpoch(EpochSlot(handle));
+                return {};
+              }));
+  return std::move(decoded.record);
+}
+
 Result<KeyRecord> Rewrite(cluster::Core& core, const users::Actor& owner, KeyHandle handle,
                           const std::function<Status(KeyRecord&)>& change_record) {
   const std::string path = KeyPath(handle);

@@ -38,6 +38,11 @@ Result<KeyRecord> Add(cluster::Core& core, const users::Actor& owner, KeyRecord 
 Result<KeyRecord> Rewrite(cluster::Core& core, const users::Actor& owner, KeyHandle handle,
                           const std::function<Status(KeyRecord&)>& change);
 
+// Puts a key back as it was in a backup of this cluster or of a clone: `value` is a genuine record,
+// and `mark` the admin's word about it, or empty. kBackupState: the key is there, or its owner is
+// not, or is another user of that name.
+Result<KeyRecord> PutBack(cluster::Core& core, KeyHandle handle, ByteView value, ByteView mark);
+
 }  // namespace hsmcore::keys
 
 #endif  // HSMCORE_KEYS_KEY_STORE_H_

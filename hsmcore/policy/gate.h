@@ -22,6 +22,7 @@ enum class Operation : std::uint8_t {
   kLoadPrivateKey,  // or a secret key
   kListAllKeys,     // of every owner, with attributes
   kSetTrusted,
+  kManageBackups,  // read, copy and delete them, bring keys back
 };
 
 // `role` is nothing without a login. kRoleForbids, kLoginRequired.

@@ -6,8 +6,10 @@
 
 #include "base/fork_guard.h"
 #include "base/text.h"
+#include "cluster/backup_catalog.h"
 #include "cluster/core.h"
 #include "hsmcore/cluster.h"
+#include "session/cluster_backup.h"
 #include "session/genuine.h"
 #include "session/session_impl.h"
 #include "users/authentication.h"
@@ -49,6 +51,11 @@ class ClusterImpl final : public Cluster {
   Result<std::optional<std::string>> OnlyCryptoUser() override;
   Result<ClusterDescription> Describe(bool verify) override;
   Result<std::vector<std::string>> Sync() override;
+  Result<BackupInfo> CreateBackup(const Progress& progress) override;
+  Result<std::optional<BackupInfo>> CreateBackupIfDue() override;
+  Result<std::vector<BackupInfo>> ListBackups() override;
+  Result<BackupInfo> DescribeBackup(std::string_view id) override;
+  Result<unsigned> BackupRetention() override;
 
   // Joins the registry; its mutex is held.
   static std::shared_ptr<ClusterImpl> Joined(const std::filesystem::path& home,
@@ -149,6 +156,29 @@ Result<std::vector<std::string>> ClusterImpl::Sync() {
   const std::lock_guard lock(core_->mutex);
   HSMCORE_TRY(const storage::Verifier genuine, session::GenuineEntries(*core_));
   return core_->engine->Repair(&genuine);
+}
+
+Result<BackupInfo> ClusterImpl::CreateBackup(const Progress& progress) {
+  const std::lock_guard lock(core_->mutex);
+  return session::CreateBackup(*core_, progress);
+}
+
+Result<std::optional<BackupInfo>> ClusterImpl::CreateBackupIfDue() {
+  const std::lock_guard lock(core_->mutex);
+  return session::CreateBackupIfDue(*core_);
+}
+
+Result<std::vector<BackupInfo>> ClusterImpl::ListBackups() {
+  return cluster::ListBackups(cluster::BackupDirectory(core_->home), std::time(nullptr));
+}
+
+Result<BackupInfo> ClusterImpl::DescribeBackup(std::string_view id) {
+  return cluster::FindBackup(cluster::BackupDirectory(core_->home), id, std::time(nullptr));
+}
+
+Result<unsigned> ClusterImpl::BackupRetention() {
+  const std::lock_guard lock(core_->mutex);
+  return session::BackupRetention(*core_);
 }
 
 Status Fill(const std::shared_ptr<cluster::Core>& core, const vault::Identity& admin,

@@ -5,6 +5,7 @@
 
 #include "keys/record.h"
 #include "keys/trusted_mark.h"
+#include "users/backup_policy.h"
 #include "users/directory.h"
 #include "users/recovery.h"
 
@@ -30,7 +31,10 @@ Result<storage::Verifier> GenuineEntries(cluster::Core& core) {
       return keys::IsGenuineMark(entry.key, entry.value, admins);
     }
     if (entry.key == cluster::Config::kPath) {
-      return cluster::Config::Decode(entry.value, file.root, file.id).has_value();
+      return cluster::Config::Decode(entry.value, file.root, file.origin()).has_value();
+    }
+    if (entry.key == users::BackupPolicy::kPath) {
+      return users::BackupPolicy::Decode(entry.value, admins).has_value();
     }
     if (entry.key == users::Recovery::kPath) {
       return users::Recovery::Decode(entry.value, admins).has_value();

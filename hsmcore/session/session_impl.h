@@ -62,6 +62,15 @@ class SessionImpl final : public Session {
   Result<SecretBytes> CreateMachineCredential() override;
   Status DeleteMachineCredentials() override;
 
+  Result<BackupContent> ReadBackup(const std::filesystem::path& file,
+                                   const Progress& progress) override;
+  Result<KeyInfo> RestoreKey(const std::filesystem::path& file, KeyHandle handle,
+                             const Progress& progress) override;
+  Result<BackupInfo> CopyBackup(std::string_view id, const std::filesystem::path& to) override;
+  Result<BackupInfo> DeleteBackup(std::string_view id) override;
+  Result<BackupInfo> RestoreDeletedBackup(std::string_view id) override;
+  Status SetBackupRetention(unsigned days) override;
+
  private:
   struct Cached {
     std::shared_ptr<const HeldKey> key;

@@ -42,13 +42,17 @@ Result<storage::FileLock> TakeTurn(const cluster::Core& core) {
           "wait ('hsmctl user create-machine-credential')"));
 }
 
+Error NoPassword(const UserRecord& user) {
+  return {ErrorCode::kCredentialUnknown, Cat("'", user.name, "' has no password")};
+}
+
 Result<vault::Identity> OpenWithPassword(cluster::Core& core, const UserRecord& user,
                                          const SecretBytes& password) {
   HSMCORE_TRY([[maybe_unused]] const storage::FileLock turn, TakeTurn(core));
   HSMCORE_TRY(const unsigned failed, FailedLogins(*core.engine, user.path()));
   if (failed > kMaxFailedLogins) return std::unexpected(Locked(user));
   if (!user.password) {
-    return Fail(ErrorCode::kCredentialUnknown, Cat("'", user.name, "' has no password"));
+    return std::unexpected(NoPassword(user));
   }
   HSMCORE_TRY(const SecretBytes key, vault::KeyFromPassword(password, user.password->hash));
   auto identity = OpenIdentity(user.password->sealed, key, user.path(), kPasswordKind);
@@ -90,6 +94,16 @@ Result<vault::Identity> Authenticate(cluster::Core& core, Role role, std::string
                     "' belongs to: its first admin was replaced"));
   }
   return identity;
+}
+
+Result<vault::Identity> OpenUncounted(const UserRecord& user, const Credential& credential) {
+  if (credential.is_machine()) return OpenWithMachine(user, credential.secret);
+  if (!user.password) return std::unexpected(NoPassword(user));
+  HSMCORE_TRY(const SecretBytes key,
+              vault::KeyFromPassword(credential.secret, user.password->hash));
+  auto identity = OpenIdentity(user.password->sealed, key, user.path(), kPasswordKind);
+  if (identity && identity->public_identity() == user.identity) return identity;
+  return Fail(ErrorCode::kPasswordWrong, Cat("the password of '", user.name, "' is another"));
 }
 
 }  // namespace hsmcore::users

@@ -6,6 +6,7 @@
 
 #include "cluster/core.h"
 #include "hsmcore/credential.h"
+#include "users/record.h"
 #include "vault/identity.h"
 
 namespace hsmcore::users {
@@ -19,6 +20,10 @@ namespace hsmcore::users {
 // go down because somebody mistyped a password.
 Result<vault::Identity> Authenticate(cluster::Core& core, Role role, std::string_view name,
                                      const Credential& credential);
+
+// Opens the secret in a record that no cluster holds: nobody counts wrong passwords there, as
+// nobody can where a store was copied. kPasswordWrong, kCredentialUnknown, kRecordDamaged.
+Result<vault::Identity> OpenUncounted(const UserRecord& user, const Credential& credential);
 
 }  // namespace hsmcore::users
 

@@ -10,10 +10,13 @@
 #include <vector>
 
 #include "hsmcore/credential.h"
+#include "hsmcore/progress.h"
 #include "hsmcore/session.h"
 #include "hsmcore/types.h"
 
 namespace hsmcore {
+
+struct BackupInfo;
 
 enum class ClusterMode : std::uint8_t { kFips, kNonFips };
 const char* NameOf(ClusterMode mode);  // "FIPS", "NON_FIPS"
@@ -62,6 +65,7 @@ struct ClusterDescription {
   std::int64_t created = 0;
   std::uint64_t revision = 0;
   std::filesystem::path home;
+  std::string source_backup;  // empty: it was not made from one
   std::vector<HsmDescription> hsms;
 };
 
@@ -75,6 +79,15 @@ class Cluster {
   // short is swept away by the next Create. Errors: kHomeExists, kHomeAccess, kStorage*,
   // kPasswordPolicy, kInvalidArgument.
   static Result<std::shared_ptr<Cluster>> Create(const ClusterOptions& options);
+
+  // Makes a cluster from a backup: a clone, with the users, keys and passwords of the backup, the
+  // same handles and an id of its own. `admin` is an admin of the backup and opens it. Of `options`
+  // counts where the home and the HSMs are. Nothing is left behind when it fails. Errors: those of
+  // Create, kBackupDamaged, kBackupNotFound, kUserNotFound, kPasswordWrong, kCredentialUnknown.
+  static Result<std::shared_ptr<Cluster>> CreateFromBackup(const ClusterOptions& options,
+                                                           const std::filesystem::path& backup,
+                                                           const Credential& admin,
+                                                           const Progress& progress);
 
   // Opens the cluster at `home`, or joins it where this process has it open. Reads only. Errors:
   // kHomeNotFound, kHomeAccess, kHomeDamaged, kHomeNewer, kNoHsmInService.
@@ -102,6 +115,18 @@ class Cluster {
 
   // Reads every HSM; `verify` also compares their contents record by record.
   virtual Result<ClusterDescription> Describe(bool verify) = 0;
+
+  // Makes a backup of the whole cluster in its home, that every admin of today can open. Needs no
+  // login: what is in it is sealed to the admins. Writers wait meanwhile, readers do not. Removes
+  // what the retention or a deletion has made old. Errors: those of FileError, kStorage*.
+  virtual Result<BackupInfo> CreateBackup(const Progress& progress) = 0;
+  // The same when the newest one is a day old; nothing when it is younger.
+  virtual Result<std::optional<BackupInfo>> CreateBackupIfDue() = 0;
+  // Oldest first. Files that are no backups are passed over.
+  virtual Result<std::vector<BackupInfo>> ListBackups() = 0;
+  // kBackupNotFound.
+  virtual Result<BackupInfo> DescribeBackup(std::string_view id) = 0;
+  virtual Result<unsigned> BackupRetention() = 0;  // days
 
   // Repairs every HSM that is out of sync, damaged or empty from the most advanced one, and
   // finishes what a crash left half-done. Returns the ids of the HSMs repaired.

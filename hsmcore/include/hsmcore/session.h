@@ -3,6 +3,7 @@
 #define HSMCORE_SESSION_H_
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,12 +14,15 @@
 #include "hsmcore/attributes.h"
 #include "hsmcore/credential.h"
 #include "hsmcore/key.h"
+#include "hsmcore/progress.h"
 #include "hsmcore/types.h"
 #include "hsmcore/wrap.h"
 
 namespace hsmcore {
 
 struct KeyUri;
+struct BackupInfo;
+struct BackupContent;
 
 // Which keys; everything that is set must match. An empty query matches all.
 struct KeyQuery {
@@ -137,6 +141,26 @@ class Session {
   virtual Result<SecretBytes> CreateMachineCredential() = 0;
   // Takes back one's machine credentials, all of them.
   virtual Status DeleteMachineCredentials() = 0;
+
+  // ---- Backups (hsmcore/backup.h), admin only ----
+  // Errors: kBackupNotFound, kBackupDamaged (cut short, changed, of another cluster's admins),
+  // kBackupState, those of FileError.
+
+  // Opens a backup, reads it to the end and checks every entry, and says what is inside.
+  virtual Result<BackupContent> ReadBackup(const std::filesystem::path& file,
+                                           const Progress& progress) = 0;
+  // Brings one key back as it was, under the same handle, with both halves and the mark `trusted`.
+  // kBackupState: the backup is of another cluster that is no clone, the key is there, or its owner
+  // is not. kKeyNotFound: the backup has no such key.
+  virtual Result<KeyInfo> RestoreKey(const std::filesystem::path& file, KeyHandle handle,
+                                     const Progress& progress) = 0;
+  // To another directory, under the same id; durable when it returns. kBackupState: it is there.
+  virtual Result<BackupInfo> CopyBackup(std::string_view id, const std::filesystem::path& to) = 0;
+  // Gone after kUndoDays; until then it can be brought back. kBackupState: the newest one stays.
+  virtual Result<BackupInfo> DeleteBackup(std::string_view id) = 0;
+  virtual Result<BackupInfo> RestoreDeletedBackup(std::string_view id) = 0;
+  // How long backups are kept: kMinRetentionDays to kMaxRetentionDays. kInvalidArgument.
+  virtual Status SetBackupRetention(unsigned days) = 0;
 };
 
 }  // namespace hsmcore

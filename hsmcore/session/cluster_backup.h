@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef HSMCORE_SESSION_CLUSTER_BACKUP_H_
+#define HSMCORE_SESSION_CLUSTER_BACKUP_H_
+
+#include <optional>
+
+#include "cluster/core.h"
+#include "hsmcore/backup.h"
+
+// The backups of an open cluster. The caller holds core.mutex.
+namespace hsmcore::session {
+
+Result<BackupInfo> CreateBackup(cluster::Core& core, const Progress& progress);
+Result<std::optional<BackupInfo>> CreateBackupIfDue(cluster::Core& core);
+// In days. What nobody set is the default; a record that is not genuine is an error.
+Result<unsigned> BackupRetention(cluster::Core& core);
+
+}  // namespace hsmcore::session
+
+#endif  // HSMCORE_SESSION_CLUSTER_BACKUP_H_

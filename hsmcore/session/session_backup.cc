@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// The part of a session that works with backups.
+#include <algorithm>
+#include <ctime>
+#include <mutex>
+#include <utility>
+
+#include "base/text.h"
+#include "cluster/backup_catalog.h"
+#include "hsmcore/backup.h"
+#include "session/backup_content.h"
+#include "session/session_impl.h"
+#include "users/backup_policy.h"
+
+namespace hsmcore::session {
+namespace {
+
+constexpr std::int64_t kDay = 24 * 60 * 60;
+
+// The user as his record in a backup has him: nobody knows about wrong passwords there.
+Result<UserInfo> UserIn(const storage::Entry& entry) {
+  HSMCORE_TRY(const users::DecodedRecord decoded, users::DecodeRecord(entry.key, entry.value));
+  const users::UserRecord& record = decoded.record;
+  return UserInfo{.name = record.name,
+                  .role = record.role,
+                  .locked = false,
+                  .failed_logins = 0,
+                  .created = record.created,
+                  .machine_credentials = record.machines.size()};
+}
+
+Status AddKey(const storage::Entry& entry, std::vector<KeyInfo>& keys) {
+  HSMCORE_TRY(const keys::DecodedKey decoded, keys::DecodeRecord(entry.key, entry.value));
+  const keys::KeyRecord& record = decoded.record;
+  if (record.private_half) keys.push_back(record.Info(record.private_class()));
+  if (record.public_half) keys.push_back(record.Info(KeyClass::kPublicKey));
+  return {};
+}
+
+// The newest that this cluster made and has: it is never deleted.
+const BackupInfo* NewestOf(const std::vector<BackupInfo>& backups) {
+  const auto newest = std::ranges::find_if(
+      backups.rbegin(), backups.rend(),
+      [](const BackupInfo& backup) { return !backup.gone_after && !backup.copied; });
+  return newest == backups.rend() ? nullptr : &*newest;
+}
+
+}  // namespace
+
+Result<BackupContent> SessionImpl::ReadBackup(const std::filesystem::path& file,
+                                              const Progress& progress) {
+  HSMCORE_CHECK(Allow(policy::Operation::kManageBackups));
+  HSMCORE_TRY(cluster::BackupReader reader, UnlockBackup(file, login_->identity, login_->path()));
+  BackupContent content;
+  HSMCORE_TRY(content.info, cluster::ReadBackupInfo(file));
+  HSMCORE_CHECK(ReadEntries(reader, progress, [&](const storage::Entry& entry) -> Status {
+    if (entry.key.starts_with("key/")) return AddKey(entry, content.keys);
+    if (entry.key.starts_with("user/")) {
+      HSMCORE_TRY(UserInfo user, UserIn(entry));
+      content.users.push_back(std::move(user));
+    }
+    return {};
+  }));
+  content.entries = reader.entries();
+  return content;
+}
+
+Result<KeyInfo> SessionImpl::RestoreKey(const std::filesystem::path& file, KeyHandle handle,
+                                        const Progress& progress) {
+  HSMCORE_CHECK(Allow(policy::Operation::kManageBackups));
+  HSMCORE_TRY(cluster::BackupReader reader, UnlockBackup(file, login_->identity, login_->path()));
+  const std::string path = keys::KeyPath(handle);
+  const std::string mark_path = keys::TrustedPath(handle);
+  Bytes value;
+  Bytes mark;
+  HSMCORE_CHECK(ReadEntries(reader, progress, [&](const storage::Entry& entry) -> Status {
+    if (entry.key == path) value = entry.value;
+    if (entry.key == mark_path) mark = entry.value;
+    return {};
+  }));
+  if (value.empty()) {
+    return Fail(ErrorCode::kKeyNotFound, Cat("backup ", reader.header().id, " has no key ",
+                                             handle.ToString(), "; see 'hsmctl backup keys'"));
+  }
+  const std::lock_guard lock(core_->mutex);
+  HSMCORE_TRY(const keys::KeyRecord record, keys::PutBack(*core_, handle, value, mark));
+  HSMCORE_CHECK(RefreshMarks());
+  return InfoOf(record, record.private_half ? record.private_class() : KeyClass::kPublicKey);
+}
+
+Result<BackupInfo> SessionImpl::CopyBackup(std::string_view id, const std::filesystem::path& to) {
+  HSMCORE_CHECK(Allow(policy::Operation::kManageBackups));
+  const std::lock_guard lock(core_->mutex);
+  const std::int64_t now = std::time(nullptr);
+  HSMCORE_TRY(const BackupInfo backup,
+              cluster::FindBackup(cluster::BackupDirectory(core_->home), id, now));
+  if (backup.gone_after) {
+    return Fail(ErrorCode::kBackupState,
+                Cat("backup ", id, " is deleted; bring it back with 'hsmctl backup ",
+                    "restore-deleted' first"));
+  }
+  return cluster::CopyBackup(backup, to, now);
+}
+
+Result<BackupInfo> SessionImpl::DeleteBackup(std::string_view id) {
+  HSMCORE_CHECK(Allow(policy::Operation::kManageBackups));
+  const std::lock_guard lock(core_->mutex);
+  HSMCORE_TRY([[maybe_unused]] const auto writer, core_->engine->LockForUpdate());
+  const std::filesystem::path directory = cluster::BackupDirectory(core_->home);
+  const std::int64_t now = std::time(nullptr);
+  HSMCORE_TRY(const BackupInfo backup, cluster::FindBackup(directory, id, now));
+  if (backup.gone_after) {
+    return Fail(ErrorCode::kBackupState, Cat("backup ", id, " is deleted already"));
+  }
+  HSMCORE_TRY(const auto backups, cluster::ListBackups(directory, now));
+  const BackupInfo* newest = NewestOf(backups);
+  if (newest != nullptr && newest->id == backup.id) {
+    return Fail(ErrorCode::kBackupState,
+                Cat("backup ", id, " is the cluster's newest, which is never deleted; make a ",
+                    "newer one with 'hsmctl backup create' first"));
+  }
+  HSMCORE_CHECK(cluster::SetGoneAfter(backup, now + (kDay * kUndoDays)));
+  return cluster::FindBackup(directory, id, now);
+}
+
+Result<BackupInfo> SessionImpl::RestoreDeletedBackup(std::string_view id) {
+  HSMCORE_CHECK(Allow(policy::Operation::kManageBackups));
+  const std::lock_guard lock(core_->mutex);
+  HSMCORE_TRY([[maybe_unused]] const auto writer, core_->engine->LockForUpdate());
+  const std::filesystem::path directory = cluster::BackupDirectory(core_->home);
+  const std::int64_t now = std::time(nullptr);
+  HSMCORE_TRY(const BackupInfo backup, cluster::FindBackup(directory, id, now));
+  if (!backup.gone_after) {
+    return Fail(ErrorCode::kBackupState, Cat("backup ", id, " is not deleted"));
+  }
+  HSMCORE_CHECK(cluster::SetGoneAfter(backup, std::nullopt));
+  return cluster::FindBackup(directory, id, now);
+}
+
+Status SessionImpl::SetBackupRetention(unsigned days) {
+  HSMCORE_CHECK(Allow(policy::Operation::kManageBackups));
+  HSMCORE_CHECK(users::CheckRetention(days));
+  const users::BackupPolicy policy{days, login_->path()};
+  const std::lock_guard lock(core_->mutex);
+  HSMCORE_TRY([[maybe_unused]] const auto revision,
+              storage::Update(*core_->engine, [&](storage::Transaction& change) -> Status {
+                change.Put(users::BackupPolicy::kPath, policy.Encode(login_->identity));
+                return {};
+              }));
+  return {};
+}
+
+}  // namespace hsmcore::session
