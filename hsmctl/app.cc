@@ -84,6 +84,7 @@ ExitCode RunHsmctl(int argc, char** argv) {
   AddGlobalOptions(app, options);
   SelectedCommand selected;
   AddClusterCommands(app, selected);
+  AddHsmCommands(app, selected);
   AddBackupCommands(app, selected);
   AddUserCommands(app, selected);
   AddKeyCommands(app, selected);

@@ -33,6 +33,7 @@ ExitCode ExitCodeOf(hsmcore::ErrorCode code) {
     case kQuotaExceeded:
     case kModeForbids:
     case kBackupState:
+    case kClusterState:
     case kUserExists:
     case kPasswordPolicy:
     case kRoleForbids:

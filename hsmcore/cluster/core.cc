@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "base/text.h"
-#include "storage/engines.h"
+#include "cluster/cluster_engine.h"
 #include "vault/sealing.h"
 
 namespace hsmcore::cluster {
@@ -15,14 +15,7 @@ Result<std::shared_ptr<Core>> OpenCore(const std::filesystem::path& home, Cluste
   core->home = home;
   core->file = std::move(file);
   HSMCORE_TRY(core->generations, storage::GenerationMap::Open(GenerationFile(home), core->file.id));
-  storage::MirrorOptions options;
-  options.cluster_id = core->file.id;
-  options.lock_file = LockFile(home);
-  options.generations = core->generations.get();
-  for (const HsmPlace& place : core->file.hsms) {
-    options.members.push_back({place.id, place.zone, HsmDirectory(home, place)});
-  }
-  core->engine = storage::NewMirrorEngine(std::move(options));
+  core->engine = NewClusterEngine(home, core->file, core->generations.get());
   return core;
 }
 
@@ -65,6 +58,12 @@ Result<ClusterDescription> Describe(Core& core, bool verify) {
                                 member.in_service ? keys : 0, member.in_service ? users : 0});
     description.revision = std::max(description.revision, member.revision);
     if (!whole) description.state = "DEGRADED";
+  }
+  const auto file = ReadClusterFile(core.home);
+  for (const HsmPlace& place : file ? file->hsms : std::vector<HsmPlace>()) {
+    if (!place.stopped) continue;
+    description.hsms.push_back(
+        {place.id, place.zone, "STOPPED", {}, HsmDirectory(core.home, place), 0, 0, 0});
   }
   return description;
 }

@@ -17,7 +17,7 @@ namespace hsmcore::cluster {
 // when the last one does.
 struct Core {
   std::filesystem::path home;
-  ClusterFile file;
+  ClusterFile file;  // as it was when the cluster was opened; the engine follows the HSMs in it
   std::unique_ptr<storage::GenerationMap> generations;  // outlives the engine
   std::unique_ptr<storage::Engine> engine;
   Config config;  // as it was when the cluster was opened; nothing in it changes

@@ -22,9 +22,9 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr unsigned kVersion = 1;
+constexpr const char* kStopped = "STOPPED";
 constexpr std::size_t kMaxClusterFile = std::size_t{1} << 20;
 
-fs::path ClusterJson(const fs::path& home) { return home / "cluster.json"; }
 // Names what a creation that is under way has made, until it is complete.
 fs::path CreatingMark(const fs::path& home) { return home / ".creating"; }
 
@@ -37,6 +37,7 @@ json ToJson(const ClusterFile& file) {
   json hsms = json::array();
   for (const HsmPlace& place : file.hsms) {
     hsms.push_back({{"id", place.id}, {"zone", place.zone}, {"path", place.directory.native()}});
+    if (place.stopped) hsms.back()["state"] = kStopped;
   }
   json object = {{"version", kVersion},
                  {"id", file.id},
@@ -72,7 +73,8 @@ Result<ClusterFile> FromJson(const json& object, const fs::path& path) {
   if (hsms != object.end() && hsms->is_array()) {
     for (const json& hsm : *hsms) {
       if (!hsm.is_object()) continue;
-      file.hsms.push_back({TextField(hsm, "id"), TextField(hsm, "zone"), TextField(hsm, "path")});
+      file.hsms.push_back({TextField(hsm, "id"), TextField(hsm, "zone"), TextField(hsm, "path"),
+                           TextField(hsm, "state") == kStopped});
       if (file.hsms.back().id.empty() || file.hsms.back().directory.empty()) {
         return std::unexpected(Damaged(path, "names an HSM without id or path").error());
       }
@@ -132,7 +134,7 @@ Result<std::vector<HsmPlace>> PlanHsms(const ClusterOptions& options) {
       return Fail(ErrorCode::kInvalidArgument,
                   Cat("the HSM's directory '", directory.native(), "' is not an absolute path"));
     }
-    places.push_back({id, Cat("zone-", i + 1), directory});
+    places.push_back({id, Cat("zone-", i + 1), directory, false});
   }
   return places;
 }
@@ -161,6 +163,7 @@ std::string NewId(std::string_view kind) {
   return id;
 }
 
+fs::path ClusterJson(const fs::path& home) { return home / "cluster.json"; }
 fs::path GenerationFile(const fs::path& home) { return home / "generation"; }
 fs::path BackupDirectory(const fs::path& home) { return home / "backups"; }
 fs::path LockFile(const fs::path& home) { return home / "lock"; }
@@ -209,9 +212,13 @@ Result<ClusterFile> Prepare(const ClusterOptions& options) {
   return file;
 }
 
-Status Publish(const fs::path& home, const ClusterFile& file) {
+Status Rewrite(const fs::path& home, const ClusterFile& file) {
   const std::string text = ToJson(file).dump(2) + "\n";
-  HSMCORE_CHECK(WriteFileAtomically(ClusterJson(home), vault::ViewOf(text), 0600));
+  return WriteFileAtomically(ClusterJson(home), vault::ViewOf(text), 0600);
+}
+
+Status Publish(const fs::path& home, const ClusterFile& file) {
+  HSMCORE_CHECK(Rewrite(home, file));
   if (unlink(CreatingMark(home).c_str()) != 0) {
     return std::unexpected(FileError(CreatingMark(home), "remove", errno));
   }

@@ -16,6 +16,7 @@ struct HsmPlace {
   std::string id;  // hsm-…
   std::string zone;
   std::filesystem::path directory;  // as written: below the home when relative
+  bool stopped = false;             // out of service on purpose
 };
 
 // cluster.json: what is needed to find everything else.
@@ -31,6 +32,7 @@ struct ClusterFile {
   const std::string& origin() const { return cloned_from.empty() ? id : cloned_from; }
 };
 
+std::filesystem::path ClusterJson(const std::filesystem::path& home);
 std::filesystem::path GenerationFile(const std::filesystem::path& home);
 std::filesystem::path BackupDirectory(const std::filesystem::path& home);
 std::filesystem::path LockFile(const std::filesystem::path& home);
@@ -48,6 +50,8 @@ Result<ClusterFile> ReadClusterFile(const std::filesystem::path& home);
 // by the next Prepare. Errors: kHomeExists, kHomeAccess, kInvalidArgument, kStorage*.
 Result<ClusterFile> Prepare(const ClusterOptions& options);
 Status Publish(const std::filesystem::path& home, const ClusterFile& file);
+// Writes cluster.json anew, whole or not at all. The caller holds the writer lock.
+Status Rewrite(const std::filesystem::path& home, const ClusterFile& file);
 // Takes back what Prepare made.
 void Sweep(const std::filesystem::path& home, const ClusterFile& file);
 

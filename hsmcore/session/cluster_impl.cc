@@ -10,6 +10,7 @@
 #include "cluster/core.h"
 #include "hsmcore/cluster.h"
 #include "session/cluster_backup.h"
+#include "session/cluster_hsm.h"
 #include "session/genuine.h"
 #include "session/session_impl.h"
 #include "users/authentication.h"
@@ -51,6 +52,10 @@ class ClusterImpl final : public Cluster {
   Result<std::optional<std::string>> OnlyCryptoUser() override;
   Result<ClusterDescription> Describe(bool verify) override;
   Result<std::vector<std::string>> Sync() override;
+  Result<HsmDescription> CreateHsm(const HsmOptions& options) override;
+  Status DeleteHsm(std::string_view id) override;
+  Result<HsmDescription> StopHsm(std::string_view id) override;
+  Result<HsmDescription> StartHsm(std::string_view id) override;
   Result<BackupInfo> CreateBackup(const Progress& progress) override;
   Result<std::optional<BackupInfo>> CreateBackupIfDue() override;
   Result<std::vector<BackupInfo>> ListBackups() override;
@@ -156,6 +161,26 @@ Result<std::vector<std::string>> ClusterImpl::Sync() {
   const std::lock_guard lock(core_->mutex);
   HSMCORE_TRY(const storage::Verifier genuine, session::GenuineEntries(*core_));
   return core_->engine->Repair(&genuine);
+}
+
+Result<HsmDescription> ClusterImpl::CreateHsm(const HsmOptions& options) {
+  const std::lock_guard lock(core_->mutex);
+  return session::CreateHsm(*core_, options);
+}
+
+Status ClusterImpl::DeleteHsm(std::string_view id) {
+  const std::lock_guard lock(core_->mutex);
+  return session::DeleteHsm(*core_, id);
+}
+
+Result<HsmDescription> ClusterImpl::StopHsm(std::string_view id) {
+  const std::lock_guard lock(core_->mutex);
+  return session::StopHsm(*core_, id);
+}
+
+Result<HsmDescription> ClusterImpl::StartHsm(std::string_view id) {
+  const std::lock_guard lock(core_->mutex);
+  return session::StartHsm(*core_, id);
 }
 
 Result<BackupInfo> ClusterImpl::CreateBackup(const Progress& progress) {

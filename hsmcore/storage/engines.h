@@ -38,6 +38,9 @@ struct MirrorOptions {
   std::string cluster_id;
   std::filesystem::path lock_file;     // the writer lock, made when missing
   std::vector<MemberOptions> members;  // 1..kMaxMembers
+  // How many there would be if none had been taken out of service on purpose: what min_copies is
+  // measured by. 0: as many as there are.
+  unsigned members_by_design = 0;
   std::chrono::milliseconds busy_timeout{60'000};
   // Says which head is newest without a look into every member; may be nullptr. Must outlive the
   // engine. The engine keeps it up to date.

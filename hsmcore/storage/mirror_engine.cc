@@ -226,15 +226,17 @@ Result<MirrorEngine::Plan> MirrorEngine::PlanFor(MirrorMember& reference, const 
 }
 
 unsigned MirrorEngine::CopiesNeeded(const Batch& batch) const {
-  return std::clamp(batch.min_copies, 1U, static_cast<unsigned>(options_.members.size()));
+  const auto there = static_cast<unsigned>(options_.members.size());
+  return std::clamp(batch.min_copies, 1U, std::max(there, options_.members_by_design));
 }
 
 Status MirrorEngine::CheckCopies(const Batch& batch) const {
   const std::size_t in_service = fleet_.InService().size();
   if (in_service >= CopiesNeeded(batch)) return {};
   return Fail(ErrorCode::kKeyAvailability,
-              Cat(in_service, " of ", options_.members.size(), " HSMs are in service and ",
-                  CopiesNeeded(batch),
+              Cat(in_service, " of ",
+                  std::max<std::size_t>(options_.members.size(), options_.members_by_design),
+                  " HSMs are in service and ", CopiesNeeded(batch),
                   " are needed; see: hsmctl cluster describe, then run: hsmctl cluster sync"));
 }
 

@@ -48,12 +48,18 @@ struct ClusterOptions {
 struct HsmDescription {
   std::string id;
   std::string zone;
-  std::string state;    // ACTIVE, or DEGRADED with `problem` set
+  std::string state;    // ACTIVE, DEGRADED with `problem` set, or STOPPED
   std::string problem;  // what is wrong and what to do; empty when nothing is
   std::filesystem::path path;
   std::uint64_t revision = 0;
   std::uint64_t keys = 0;
   std::uint64_t users = 0;
+};
+
+// A new HSM.
+struct HsmOptions {
+  std::string zone;                 // empty: the first zone-N without one
+  std::filesystem::path directory;  // absolute; empty: below the home
 };
 
 struct ClusterDescription {
@@ -115,6 +121,18 @@ class Cluster {
 
   // Reads every HSM; `verify` also compares their contents record by record.
   virtual Result<ClusterDescription> Describe(bool verify) = 0;
+
+  // Adds an HSM and fills it from the others while they serve. Taken back when it cannot be filled.
+  // kClusterState: there are 28; kInvalidArgument: the zone or the directory; kHomeExists: the
+  // directory holds a store.
+  virtual Result<HsmDescription> CreateHsm(const HsmOptions& options) = 0;
+  // After a backup of the cluster; the HSM's disk may be gone. kClusterState: no other HSM is in
+  // service and in sync. kInvalidArgument: no such HSM.
+  virtual Status DeleteHsm(std::string_view id) = 0;
+  // Out of service on purpose, and back, which brings it up to date. Errors as above;
+  // kClusterState: it is so already.
+  virtual Result<HsmDescription> StopHsm(std::string_view id) = 0;
+  virtual Result<HsmDescription> StartHsm(std::string_view id) = 0;
 
   // Makes a backup of the whole cluster in its home, that every admin of today can open. Needs no
   // login: what is in it is sealed to the admins. Writers wait meanwhile, readers do not. Removes

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/cluster_engine.h"
+
+#include <sys/stat.h>
+
+#include <mutex>
+#include <utility>
+
+#include "storage/engines.h"
+
+namespace hsmcore::cluster {
+namespace {
+
+using storage::Batch;
+using storage::Change;
+using storage::Engine;
+using storage::Entry;
+using storage::ListOptions;
+using storage::Member;
+using storage::Verifier;
+using storage::WriterLock;
+
+// What tells one cluster.json from the next: each is a new file.
+struct Stamp {
+  dev_t device = 0;
+  ino_t inode = 0;
+  timespec changed{};
+  off_t size = 0;
+
+  bool operator==(const Stamp& other) const {
+    return device == other.device && inode == other.inode && size == other.size &&
+           changed.tv_sec == other.changed.tv_sec && changed.tv_nsec == other.changed.tv_nsec;
+  }
+};
+
+// Nothing where there is no file: a cluster that is being made.
+Stamp StampOf(const std::filesystem::path& home) {
+  struct stat info{};
+  if (stat(ClusterJson(home).c_str(), &info) != 0) return {};
+  return {info.st_dev, info.st_ino, info.st_ctim, info.st_size};
+}
+
+class ClusterEngine final : public Engine {
+ public:
+  ClusterEngine(std::filesystem::path home, ClusterFile file, storage::GenerationMap* generations)
+      : home_(std::move(home)), generations_(generations), stamp_(StampOf(home_)) {
+    engine_ = EngineFor(file);
+  }
+
+  Result<std::optional<Entry>> Get(std::string_view key, const Verifier* verifier) override {
+    return Current()->Get(key, verifier);
+  }
+  Result<std::vector<Entry>> List(std::string_view prefix, const ListOptions& options) override {
+    return Current()->List(prefix, options);
+  }
+  Result<std::uint64_t> Count(std::string_view prefix) override { return Current()->Count(prefix); }
+  Result<std::uint64_t> Commit(const Batch& batch) override {
+    HSMCORE_TRY(const auto lock, LockForUpdate());
+    return Current()->Commit(batch);
+  }
+  Result<std::uint64_t> Revision() override { return Current()->Revision(); }
+  Result<std::vector<Change>> ChangesSince(std::uint64_t revision) override {
+    return Current()->ChangesSince(revision);
+  }
+  Result<std::unique_ptr<WriterLock>> LockForUpdate() override;
+  Result<std::vector<Member>> Members(bool verify) override { return Current()->Members(verify); }
+  Result<std::vector<std::string>> Repair(const Verifier* verifier) override {
+    HSMCORE_TRY(const auto lock, LockForUpdate());
+    return Current()->Repair(verifier);
+  }
+
+ private:
+  // Keeps the engine that it was taken from.
+  struct Lock final : WriterLock {
+    Lock(std::shared_ptr<Engine> from, std::unique_ptr<WriterLock> held)
+        : engine(std::move(from)), inner(std::move(held)) {}
+    std::shared_ptr<Engine> engine;
+    std::unique_ptr<WriterLock> inner;  // goes first
+  };
+
+  std::shared_ptr<Engine> EngineFor(const ClusterFile& file) const;
+  std::shared_ptr<Engine> Current();
+
+  const std::filesystem::path home_;
+  storage::GenerationMap* const generations_;
+  std::mutex mutex_;
+  Stamp stamp_;
+  std::shared_ptr<Engine> engine_;
+};
+
+std::shared_ptr<Engine> ClusterEngine::EngineFor(const ClusterFile& file) const {
+  storage::MirrorOptions options;
+  options.cluster_id = file.id;
+  options.lock_file = LockFile(home_);
+  options.generations = generations_;
+  options.members_by_design = static_cast<unsigned>(file.hsms.size());
+  for (const HsmPlace& place : file.hsms) {
+    if (place.stopped) continue;
+    options.members.push_back({place.id, place.zone, HsmDirectory(home_, place)});
+  }
+  return storage::NewMirrorEngine(std::move(options));
+}
+
+std::shared_ptr<Engine> ClusterEngine::Current() {
+  const std::lock_guard guard(mutex_);
+  const Stamp stamp = StampOf(home_);
+  if (stamp == stamp_ || stamp == Stamp()) return engine_;
+  const auto file = ReadClusterFile(home_);
+  if (!file) return engine_;
+  stamp_ = stamp;
+  return engine_ = EngineFor(*file);
+}
+
+// The file may change while we wait for the lock, which is what the one before us had it for.
+Result<std::unique_ptr<WriterLock>> ClusterEngine::LockForUpdate() {
+  for (;;) {
+    std::shared_ptr<Engine> engine = Current();
+    HSMCORE_TRY(std::unique_ptr<WriterLock> inner, engine->LockForUpdate());
+    if (Current() == engine) return std::make_unique<Lock>(std::move(engine), std::move(inner));
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Engine> NewClusterEngine(std::filesystem::path home, ClusterFile file,
+                                         storage::GenerationMap* generations) {
+  return std::make_unique<ClusterEngine>(std::move(home), std::move(file), generations);
+}
+
+}  // namespace hsmcore::cluster

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef HSMCORE_SESSION_CLUSTER_HSM_H_
+#define HSMCORE_SESSION_CLUSTER_HSM_H_
+
+#include <string_view>
+
+#include "cluster/core.h"
+#include "hsmcore/cluster.h"
+
+// HSMs that come and go while the others serve. The caller holds core.mutex.
+namespace hsmcore::session {
+
+Result<HsmDescription> CreateHsm(cluster::Core& core, const HsmOptions& options);
+Status DeleteHsm(cluster::Core& core, std::string_view id);
+Result<HsmDescription> StopHsm(cluster::Core& core, std::string_view id);
+Result<HsmDescription> StartHsm(cluster::Core& core, std::string_view id);
+
+}  // namespace hsmcore::session
+
+#endif  // HSMCORE_SESSION_CLUSTER_HSM_H_

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster_view.h"
+
+#include <utility>
+
+namespace hsmctl {
+
+using hsmcore::ClusterDescription;
+using hsmcore::ClusterMode;
+using hsmcore::HsmDescription;
+
+namespace {
+
+// The mode and what of it is not as usual.
+std::string ModeText(const ClusterDescription& cluster) {
+  std::string text = NameOf(cluster.mode);
+  if (cluster.mode != ClusterMode::kFips) return text;
+  text += " (policy only: the algorithms are not a validated module's";
+  if (!cluster.switches.ml_dsa) text += "; without ML-DSA";
+  if (cluster.switches.ecdsa_with_weak_hash) text += "; ECDSA with weak digests";
+  return text + ")";
+}
+
+}  // namespace
+
+Json HsmJson(const HsmDescription& hsm) {
+  return {{"hsm-id", hsm.id},          {"availability-zone", hsm.zone},
+          {"state", hsm.state},        {"problem", hsm.problem},
+          {"path", hsm.path.string()}, {"revision", hsm.revision},
+          {"keys", hsm.keys},          {"users", hsm.users}};
+}
+
+Json ClusterJson(const ClusterDescription& cluster) {
+  Json hsms = Json::array();
+  for (const HsmDescription& hsm : cluster.hsms) hsms.push_back(HsmJson(hsm));
+  return {{"cluster-id", cluster.id},
+          {"state", cluster.state},
+          {"hsm-type", cluster.type},
+          {"mode", NameOf(cluster.mode)},
+          {"ml-dsa", cluster.switches.ml_dsa},
+          {"ecdsa-with-weak-hash-function", cluster.switches.ecdsa_with_weak_hash},
+          {"create-timestamp", cluster.created},
+          {"revision", cluster.revision},
+          {"home", cluster.home.string()},
+          {"source-backup-id", cluster.source_backup},
+          {"hsms", std::move(hsms)}};
+}
+
+std::string HsmTable(const std::vector<HsmDescription>& hsms) {
+  Table table({"HSM", "ZONE", "STATE", "REVISION", "KEYS", "USERS", "PATH"});
+  std::string problems;
+  for (const HsmDescription& hsm : hsms) {
+    table.AddRow({hsm.id, hsm.zone, hsm.state, std::to_string(hsm.revision),
+                  std::to_string(hsm.keys), std::to_string(hsm.users), hsm.path.string()});
+    if (!hsm.problem.empty()) problems += "\n" + hsm.id + ": " + hsm.problem + "\n";
+  }
+  return table.ToString() + problems;
+}
+
+std::string ClusterText(const ClusterDescription& cluster) {
+  Table summary({"Cluster", cluster.id});
+  summary.AddRow({"State", cluster.state});
+  summary.AddRow({"Type", cluster.type});
+  summary.AddRow({"Mode", ModeText(cluster)});
+  summary.AddRow({"Created", TimeText(cluster.created)});
+  summary.AddRow({"Revision", std::to_string(cluster.revision)});
+  summary.AddRow({"Home", cluster.home.string()});
+  if (!cluster.source_backup.empty()) summary.AddRow({"Made from", cluster.source_backup});
+  return summary.ToString() + "\n" + HsmTable(cluster.hsms);
+}
+
+}  // namespace hsmctl
