@@ -140,7 +140,9 @@ void AddCreate(CLI::App& group, SelectedCommand& selected) {
                 "FIPS mode: refuse ML-DSA keys (CloudHSM before September 2026)");
   app->add_flag("--enable-ecdsa-with-weak-hash-function", options->switches.ecdsa_with_weak_hash,
                 "FIPS mode: let ECDSA sign with a digest weaker than the key");
-  app->add_option("--type", options->type, "HSM type (hsm2m.medium)")->type_name("TYPE");
+  app->add_option("--type", options->type,
+                  "Decides the quotas: hsm1.medium, hsm2m.medium or unlimited (hsm2m.medium)")
+      ->type_name("TYPE");
   app->add_option("--admin", options->admin, "Name of the first admin (admin)")->type_name("NAME");
   app->add_option("--password-source", options->password_source, "The admin's password")
       ->type_name("file:PATH");

@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "hsmcore/hsm_type.h"
+
 namespace hsmctl {
 
 using hsmcore::ClusterDescription;
@@ -19,6 +21,22 @@ std::string ModeText(const ClusterDescription& cluster) {
   if (!cluster.switches.ml_dsa) text += "; without ML-DSA";
   if (cluster.switches.ecdsa_with_weak_hash) text += "; ECDSA with weak digests";
   return text + ")";
+}
+
+// What is used of what, or "unlimited".
+Json QuotasJson(const ClusterDescription& cluster) {
+  const hsmcore::HsmTypeRow* type = hsmcore::FindHsmType(cluster.type);
+  const auto quota = [](std::uint64_t used, std::uint64_t limit) {
+    return Json{{"used", used}, {"limit", limit == 0 ? Json("unlimited") : Json(limit)}};
+  };
+  return {{"keys", quota(cluster.keys, type == nullptr ? 0 : type->keys)},
+          {"asymmetric-keys",
+           quota(cluster.asymmetric_keys, type == nullptr ? 0 : type->asymmetric_keys)},
+          {"users", quota(cluster.users, type == nullptr ? 0 : type->users)}};
+}
+
+std::string QuotaText(std::uint64_t used, std::uint64_t limit) {
+  return std::to_string(used) + (limit == 0 ? "" : " of " + std::to_string(limit));
 }
 
 }  // namespace
@@ -43,6 +61,7 @@ Json ClusterJson(const ClusterDescription& cluster) {
           {"revision", cluster.revision},
           {"home", cluster.home.string()},
           {"source-backup-id", cluster.source_backup},
+          {"quotas", QuotasJson(cluster)},
           {"hsms", std::move(hsms)}};
 }
 
@@ -62,6 +81,12 @@ std::string ClusterText(const ClusterDescription& cluster) {
   summary.AddRow({"State", cluster.state});
   summary.AddRow({"Type", cluster.type});
   summary.AddRow({"Mode", ModeText(cluster)});
+  const hsmcore::HsmTypeRow unlimited{};
+  const hsmcore::HsmTypeRow* known = hsmcore::FindHsmType(cluster.type);
+  const hsmcore::HsmTypeRow& type = known == nullptr ? unlimited : *known;
+  summary.AddRow({"Keys", QuotaText(cluster.keys, type.keys) + ", asymmetric " +
+                              QuotaText(cluster.asymmetric_keys, type.asymmetric_keys)});
+  summary.AddRow({"Users", QuotaText(cluster.users, type.users)});
   summary.AddRow({"Created", TimeText(cluster.created)});
   summary.AddRow({"Revision", std::to_string(cluster.revision)});
   summary.AddRow({"Home", cluster.home.string()});

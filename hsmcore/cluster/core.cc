@@ -49,6 +49,9 @@ Result<ClusterDescription> Describe(Core& core, bool verify) {
                                  .created = config.created,
                                  .revision = 0,
                                  .home = core.home,
+                                 .keys = 0,
+                                 .asymmetric_keys = 0,
+                                 .users = 0,
                                  .source_backup = core.file.source_backup,
                                  .hsms = {}};
   for (const storage::Member& member : members) {

@@ -6,41 +6,21 @@
 
 #include "base/cbor.h"
 #include "base/text.h"
+#include "keys/handle_counter.h"
 #include "keys/trusted_mark.h"
 #include "vault/sealing.h"
 
 namespace hsmcore::keys {
 namespace {
 
-constexpr std::string_view kCounterPath = "cluster/handles";
-// The number of the first pair; its handle is twice that. CloudHSM's handles are as large.
-constexpr std::uint64_t kFirstPair = 0x20000;
-constexpr std::uint64_t kLastPair = std::uint64_t{1} << 61;  // handles above are session keys
 // CloudHSM's availability rule: a key exists once two HSMs hold it.
 constexpr unsigned kKeyCopies = 2;
 
-// The number after the last one that was given. The counter is only where the search begins: it is
-// not signed, and one that is lost or turned back must not give a living key's place away.
-Result<KeyHandle> NextHandle(storage::Transaction& change) {
-  HSMCORE_TRY(const auto stored, change.Get(kCounterPath));
-  std::uint64_t next = kFirstPair;
-  if (stored) {
-    HSMCORE_TRY(const cbor::Value value, cbor::Decode(*stored, kCounterPath));
-    cbor::Reader in(value, kCounterPath);
-    next = in.Number("next");
-    HSMCORE_CHECK(in.Finish());
+Status CheckLabels(const cluster::Core& core, const KeyRecord& record) {
+  for (const auto* half : {&record.private_half, &record.public_half}) {
+    if (*half) HSMCORE_CHECK(CheckLabel(core, (*half)->label));
   }
-  for (;; ++next) {
-    if (next < kFirstPair || next > kLastPair) {
-      return Fail(ErrorCode::kHomeDamaged,
-                  "the counter of key handles is out of range; restore the "
-                  "home from a backup");
-    }
-    HSMCORE_TRY(const auto taken, change.Get(KeyPath({2 * next})));
-    if (!taken) break;
-  }
-  change.Put(std::string(kCounterPath), cbor::Encode({{"v", 1U}, {"next", next + 1}}));
-  return KeyHandle{2 * next};
+  return {};
 }
 
 void PutIndex(storage::Transaction& change, const KeyRecord& record) {
@@ -146,6 +126,7 @@ Status ForEach(cluster::Core& core, const std::function<void(const KeyRecord&)>&
 
 Result<KeyRecord> Add(cluster::Core& core, const users::Actor& owner, KeyRecord record,
                       const PrivateMaterial* material) {
+  HSMCORE_CHECK(CheckLabels(core, record));
   record.owner = owner.path;
   record.created = std::time(nullptr);
   const SecretBytes dek = vault::RandomSecret(vault::kSealKeyBytes);
@@ -155,7 +136,7 @@ Result<KeyRecord> Add(cluster::Core& core, const users::Actor& owner, KeyRecord 
   }
   HSMCORE_TRY([[maybe_unused]] const auto revision,
               storage::Update(*core.engine, [&](storage::Transaction& change) -> Status {
-                HSMCORE_TRY(record.handle, NextHandle(change));
+                HSMCORE_TRY(record.handle, TakeHandle(core, change, record.is_secret()));
                 if (material != nullptr) HSMCORE_CHECK(SealPrivate(record, dek, *material));
                 change.Put(KeyPath(record.handle), EncodeRecord(record, *owner.identity));
                 PutIndex(change, record);
@@ -185,6 +166,7 @@ Result<KeyRecord> PutBack(cluster::Core& core, KeyHandle handle, ByteView value,
                       ErrorCode::kBackupState,
                       Cat("key ", handle.ToString(), " is in the cluster; nothing was changed"));
                 }
+                HSMCORE_CHECK(CountIn(core, change, record.is_secret()));
                 change.Put(path, Bytes(value.begin(), value.end()));
                 PutIndex(change, record);
                 if (IsGenuineMark(mark_path, mark, admins)) {
@@ -220,11 +202,13 @@ Result<KeyRecord> Rewrite(cluster::Core& core, const users::Actor& owner, KeyHan
                 const auto public_before = record.public_half;
                 for (std::string& index : IndexPaths(record)) change.Delete(std::move(index));
                 HSMCORE_CHECK(EditAndSeal(record, owner, change_record));
+                HSMCORE_CHECK(CheckLabels(core, record));
                 if (record.private_half || record.public_half) {
                   change.Put(path, EncodeRecord(record, *owner.identity));
                   PutIndex(change, record);
                 } else {
                   change.Delete(path);
+                  HSMCORE_CHECK(CountOut(core, change, record.is_secret()));
                   HSMCORE_TRY(const auto mark, change.Get(TrustedPath(handle)));
                   if (mark) change.Delete(TrustedPath(handle));
                 }

@@ -9,6 +9,8 @@
 #include "cluster/backup_catalog.h"
 #include "cluster/core.h"
 #include "hsmcore/cluster.h"
+#include "hsmcore/hsm_type.h"
+#include "keys/handle_counter.h"
 #include "session/cluster_backup.h"
 #include "session/cluster_hsm.h"
 #include "session/genuine.h"
@@ -154,13 +156,20 @@ Result<std::optional<std::string>> ClusterImpl::OnlyCryptoUser() {
 
 Result<ClusterDescription> ClusterImpl::Describe(bool verify) {
   const std::lock_guard lock(core_->mutex);
-  return cluster::Describe(*core_, verify);
+  HSMCORE_TRY(ClusterDescription description, cluster::Describe(*core_, verify));
+  HSMCORE_TRY(const keys::KeyCounts counts, keys::ReadCounts(*core_));
+  HSMCORE_TRY(description.users, core_->engine->Count("user/"));
+  description.asymmetric_keys = counts.pairs;
+  description.keys = counts.pairs + counts.secrets;
+  return description;
 }
 
 Result<std::vector<std::string>> ClusterImpl::Sync() {
   const std::lock_guard lock(core_->mutex);
   HSMCORE_TRY(const storage::Verifier genuine, session::GenuineEntries(*core_));
-  return core_->engine->Repair(&genuine);
+  HSMCORE_TRY(auto repaired, core_->engine->Repair(&genuine));
+  HSMCORE_CHECK(keys::Recount(*core_));
+  return repaired;
 }
 
 Result<HsmDescription> ClusterImpl::CreateHsm(const HsmOptions& options) {
@@ -206,6 +215,19 @@ Result<unsigned> ClusterImpl::BackupRetention() {
   return session::BackupRetention(*core_);
 }
 
+Status CheckType(const ClusterOptions& options) {
+  const HsmTypeRow* type = FindHsmType(options.type);
+  if (type == nullptr) {
+    std::string names;
+    for (const HsmTypeRow& row : AllHsmTypes()) names += Cat(names.empty() ? "" : ", ", row.name);
+    return Fail(ErrorCode::kInvalidArgument,
+                Cat("'", options.type.substr(0, 40), "' is no type of HSM; there are ", names));
+  }
+  if (type->non_fips || options.mode == ClusterMode::kFips) return {};
+  return Fail(ErrorCode::kInvalidArgument,
+              Cat("HSMs of type ", type->name, " are in FIPS mode only: add --mode fips"));
+}
+
 Status Fill(const std::shared_ptr<cluster::Core>& core, const vault::Identity& admin,
             const ClusterOptions& options) {
   const cluster::Config config{core->file.id,    options.type, options.mode,
@@ -226,6 +248,7 @@ Status MakeCluster(const ClusterOptions& options, cluster::ClusterFile& file) {
 
 Result<std::shared_ptr<Cluster>> Cluster::Create(const ClusterOptions& options) {
   HSMCORE_CHECK(vault::CheckPassword(options.admin_password));
+  HSMCORE_CHECK(CheckType(options));
   HSMCORE_TRY(cluster::ClusterFile file, cluster::Prepare(options));
   if (Status made = MakeCluster(options, file); !made) {
     cluster::Sweep(options.home, file);

@@ -5,6 +5,7 @@
 #include <ctime>
 
 #include "base/text.h"
+#include "hsmcore/hsm_type.h"
 #include "users/recovery.h"
 
 namespace hsmcore::users {
@@ -77,7 +78,18 @@ Status ShareRecovery(Recovery& recovery, const Actor& admin, const std::string& 
   return {};
 }
 
-Status PutNewUser(storage::Transaction& change, const UserRecord& record,
+// Exact, because the writer lock is held.
+Status CheckRoom(cluster::Core& core) {
+  const HsmTypeRow* type = FindHsmType(core.config.type);
+  if (type == nullptr || type->users == 0) return {};
+  HSMCORE_TRY(const std::uint64_t used, core.engine->Count(kPrefix));
+  if (used < type->users) return {};
+  return Fail(ErrorCode::kQuotaExceeded,
+              Cat("the cluster has ", used, " of the ", type->users, " users that HSMs of type ",
+                  type->name, " hold; make a cluster of type unlimited for more"));
+}
+
+Status PutNewUser(cluster::Core& core, storage::Transaction& change, const UserRecord& record,
                   const vault::Identity& identity, const Actor& admin,
                   const TrustedSigners& trusted) {
   const std::string path = record.path();
@@ -86,6 +98,7 @@ Status PutNewUser(storage::Transaction& change, const UserRecord& record,
     return Fail(ErrorCode::kUserExists,
                 Cat("the cluster has a ", NameOf(record.role), " '", record.name, "'"));
   }
+  HSMCORE_CHECK(CheckRoom(core));
   HSMCORE_TRY(const auto stored, change.Get(Recovery::kPath));
   HSMCORE_TRY(Recovery recovery, Recovery::Decode(stored.value_or(Bytes()), trusted));
   HSMCORE_TRY(Bytes user, NewRecord(record, identity, *admin.identity, recovery.public_key));
@@ -198,7 +211,7 @@ Status CreateUser(cluster::Core& core, const Actor& admin, Role role, std::strin
   HSMCORE_TRY(record.password, NewPassword(identity, record.path(), password, config.cost));
   HSMCORE_TRY([[maybe_unused]] const auto revision,
               storage::Update(*core.engine, [&](storage::Transaction& change) {
-                return PutNewUser(change, record, identity, admin, trusted);
+                return PutNewUser(core, change, record, identity, admin, trusted);
               }));
   return {};
 }

@@ -78,7 +78,8 @@ def make_sized_home(build, directory, keys):
     place = memory if os.access(memory, os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="hsm-bench-", dir=place) as name:
         made = pathlib.Path(name)
-        log_in_by_machine(create_cluster(build, made / "hsm", made / "work"), made)
+        log_in_by_machine(create_cluster(build, made / "hsm", made / "work",
+                                         options=["--type", "unlimited"]), made)
         subprocess.run([build.directory / "bin/home_bench", "make", made, str(keys)], check=True,
                        timeout=3600)
         directory.mkdir(parents=True, mode=0o700)

@@ -34,14 +34,24 @@ def test_create_describes_what_it_made(create, tmp_path):
 def test_create_takes_directories_mode_type_and_admin(create, tmp_path):
     paths = [tmp_path / "disk1", tmp_path / "disk2"]
     data = create("--hsm-path", paths[0], "--hsm-path", paths[1], "--mode", "fips", "--type",
-                  "hsm9x.large", "--admin", "root_admin").json["data"]
+                  "unlimited", "--admin", "root_admin").json["data"]
     assert [hsm["path"] for hsm in data["hsms"]] == [str(path) for path in paths]
-    assert data["mode"] == "FIPS" and data["hsm-type"] == "hsm9x.large"
+    assert data["mode"] == "FIPS" and data["hsm-type"] == "unlimited"
+    assert data["quotas"]["keys"] == {"used": 0, "limit": "unlimited"}
 
 
 def test_create_takes_a_relative_directory(create, tmp_path):
     data = create("--hsm-path", "here").json["data"]
     assert [hsm["path"] for hsm in data["hsms"]] == [str(tmp_path / "here")]
+
+
+def test_create_refuses_a_type_that_is_none_and_a_mode_that_it_has_not(create, tmp_path):
+    assert "there are hsm1.medium, hsm2m.medium, unlimited" in \
+        create("--type", "hsm9x.large", expect=2).json["data"]
+    assert "add --mode fips" in create("--type", "hsm1.medium", expect=2).json["data"]
+    assert not (tmp_path / "new").exists()
+    data = create("--type", "hsm1.medium", "--mode", "fips").json["data"]
+    assert data["quotas"]["users"] == {"used": 1, "limit": 250}
 
 
 @pytest.mark.parametrize("count", ["0", "29"])

@@ -39,7 +39,7 @@ struct ClusterOptions {
       hsm_paths;                             // absolute, one for each HSM; empty: below the home
   ClusterMode mode = ClusterMode::kNonFips;  // never changes
   ModeSwitches switches;
-  std::string type = "hsm2m.medium";
+  std::string type = "hsm2m.medium";  // hsm_type.h
   std::string admin = "admin";
   SecretBytes admin_password;
   PasswordCost cost = PasswordCost::kInteractive;
@@ -71,6 +71,10 @@ struct ClusterDescription {
   std::int64_t created = 0;
   std::uint64_t revision = 0;
   std::filesystem::path home;
+  // How much of the quotas of the type (hsm_type.h) is used; a pair is one key.
+  std::uint64_t keys = 0;
+  std::uint64_t asymmetric_keys = 0;
+  std::uint64_t users = 0;
   std::string source_backup;  // empty: it was not made from one
   std::vector<HsmDescription> hsms;
 };
