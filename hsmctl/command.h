@@ -54,6 +54,8 @@ void AddHsmCommands(CLI::App& parent, SelectedCommand& selected);
 void AddBackupCommands(CLI::App& parent, SelectedCommand& selected);
 void AddUserCommands(CLI::App& parent, SelectedCommand& selected);
 void AddKeyCommands(CLI::App& parent, SelectedCommand& selected);
+void AddKeyReplicateCommand(CLI::App& key_group, SelectedCommand& selected);
+void AddUserReplicateCommand(CLI::App& user_group, SelectedCommand& selected);
 void AddKeyCreateCommands(CLI::App& key_group, SelectedCommand& selected);
 void AddKeyWrapCommands(CLI::App& key_group, SelectedCommand& selected);
 void AddKeySecretCommands(CLI::App& key_group, CLI::App& import_group, SelectedCommand& selected);

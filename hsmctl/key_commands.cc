@@ -303,6 +303,7 @@ void AddKeyCommands(CLI::App& parent, SelectedCommand& selected) {
   AddSetAttribute(*group, selected);
   AddGenerateFile(*group, selected);
   AddKeyWrapCommands(*group, selected);
+  AddKeyReplicateCommand(*group, selected);
 }
 
 }  // namespace hsmctl

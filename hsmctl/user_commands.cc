@@ -193,6 +193,7 @@ void AddUserCommands(CLI::App& parent, SelectedCommand& selected) {
       ->type_name("file:PATH");
   AddUnlock(*group, selected);
   AddMachineCommands(*group, selected);
+  AddUserReplicateCommand(*group, selected);
 }
 
 }  // namespace hsmctl

@@ -152,7 +152,7 @@ Result<KeyRecord> PutBack(cluster::Core& core, KeyHandle handle, ByteView value,
   const KeyRecord& record = decoded.record;
   const auto owner = users::IdentityOf(core, record.owner);
   if (!owner || !decoded.SignedBy(owner->sign_key)) {
-    return Fail(ErrorCode::kBackupState,
+    return Fail(ErrorCode::kClusterState,
                 Cat("key ", handle.ToString(), " belongs to ", record.owner,
                     owner ? ", who is another user here" : ", who is not in this cluster"));
   }
@@ -163,7 +163,7 @@ Result<KeyRecord> PutBack(cluster::Core& core, KeyHandle handle, ByteView value,
                 HSMCORE_TRY(const auto there, change.Get(path));
                 if (there) {
                   return Fail(
-                      ErrorCode::kBackupState,
+                      ErrorCode::kClusterState,
                       Cat("key ", handle.ToString(), " is in the cluster; nothing was changed"));
                 }
                 HSMCORE_CHECK(CountIn(core, change, record.is_secret()));

@@ -39,7 +39,7 @@ Result<KeyRecord> Rewrite(cluster::Core& core, const users::Actor& owner, KeyHan
                           const std::function<Status(KeyRecord&)>& change);
 
 // Puts a key back as it was in a backup of this cluster or of a clone: `value` is a genuine record,
-// and `mark` the admin's word about it, or empty. kBackupState: the key is there, or its owner is
+// and `mark` the admin's word about it, or empty. kClusterState: the key is there, or its owner is
 // not, or is another user of that name.
 Result<KeyRecord> PutBack(cluster::Core& core, KeyHandle handle, ByteView value, ByteView mark);
 

@@ -14,6 +14,7 @@
 #include "session/cluster_backup.h"
 #include "session/cluster_hsm.h"
 #include "session/genuine.h"
+#include "session/replication.h"
 #include "session/session_impl.h"
 #include "users/authentication.h"
 #include "users/lockout.h"
@@ -63,6 +64,10 @@ class ClusterImpl final : public Cluster {
   Result<std::vector<BackupInfo>> ListBackups() override;
   Result<BackupInfo> DescribeBackup(std::string_view id) override;
   Result<unsigned> BackupRetention() override;
+  Result<bool> ReplicateKey(KeyHandle handle, const Session& login, Cluster& to,
+                            const Session& login_there) override;
+  Result<bool> ReplicateUser(std::string_view name, const Session& login, Cluster& to,
+                             const Session& login_there) override;
 
   // Joins the registry; its mutex is held.
   static std::shared_ptr<ClusterImpl> Joined(const std::filesystem::path& home,
@@ -214,6 +219,20 @@ Result<unsigned> ClusterImpl::BackupRetention() {
   const std::lock_guard lock(core_->mutex);
   return session::BackupRetention(*core_);
 }
+
+// NOLINTBEGIN(cppcoreguidelines-pro-type-static-cast-downcast): there is no other kind of Cluster
+Result<bool> ClusterImpl::ReplicateKey(KeyHandle handle, const Session& login, Cluster& to,
+                                       const Session& login_there) {
+  return session::ReplicateKey(*core_, login, *static_cast<ClusterImpl&>(to).core_, login_there,
+                               handle);
+}
+
+Result<bool> ClusterImpl::ReplicateUser(std::string_view name, const Session& login, Cluster& to,
+                                        const Session& login_there) {
+  return session::ReplicateUser(*core_, login, *static_cast<ClusterImpl&>(to).core_, login_there,
+                                name);
+}
+// NOLINTEND(cppcoreguidelines-pro-type-static-cast-downcast)
 
 Status CheckType(const ClusterOptions& options) {
   const HsmTypeRow* type = FindHsmType(options.type);

@@ -216,6 +216,33 @@ Status CreateUser(cluster::Core& core, const Actor& admin, Role role, std::strin
   return {};
 }
 
+Result<bool> PutUser(cluster::Core& core, const std::string& path, ByteView value) {
+  HSMCORE_TRY(const DecodedRecord decoded, DecodeRecord(path, value));
+  HSMCORE_TRY(const TrustedSigners trusted, ReadTrustedSigners(core));
+  if (!IsGenuine(decoded, trusted)) {
+    return Fail(ErrorCode::kClusterState,
+                Cat(path, " was made by ", decoded.record.signer, ", who is not in ", core.file.id,
+                    "; make the user anew there, and wrap his keys over"));
+  }
+  bool put = false;
+  HSMCORE_TRY([[maybe_unused]] const auto revision,
+              storage::Update(*core.engine, [&](storage::Transaction& change) -> Status {
+                put = false;
+                HSMCORE_TRY(const auto there, change.Get(path));
+                if (!there) {
+                  HSMCORE_CHECK(CheckRoom(core));
+                  change.Put(path, Bytes(value.begin(), value.end()));
+                  put = true;
+                  return {};
+                }
+                const auto known = DecodeRecord(path, *there);
+                if (known && known->record.identity == decoded.record.identity) return {};
+                return Fail(ErrorCode::kUserExists,
+                            Cat(core.file.id, " has another user ", decoded.record.name));
+              }));
+  return put;
+}
+
 Status ChangeCredentials(cluster::Core& core, const Actor& self,
                          const std::function<Status(UserRecord&)>& change_record) {
   HSMCORE_TRY([[maybe_unused]] const auto revision,

@@ -45,6 +45,10 @@ Status CreateFirstAdmin(cluster::Core& core, const vault::Identity& identity, st
 Status CreateUser(cluster::Core& core, const Actor& admin, Role role, std::string_view name,
                   const SecretBytes& password);
 
+// Puts a crypto user of a clone in as he is there, with his credentials. False: he is here already.
+// kUserExists: somebody else has the name; kClusterState: the admin who made him is not here.
+Result<bool> PutUser(cluster::Core& core, const std::string& path, ByteView value);
+
 // Rewrites the actor's own credentials as `change` says.
 Status ChangeCredentials(cluster::Core& core, const Actor& self,
                          const std::function<Status(UserRecord&)>& change);

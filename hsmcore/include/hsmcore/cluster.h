@@ -150,6 +150,18 @@ class Cluster {
   virtual Result<BackupInfo> DescribeBackup(std::string_view id) = 0;
   virtual Result<unsigned> BackupRetention() = 0;  // days
 
+  // Copies a persistent key to a clone of this cluster, under the same handle, with its attributes
+  // and the mark `trusted`. `login` and `login_there` are sessions of the key's owner or of an
+  // admin, here and there. False: it is there already, the same. kClusterState: no clone, another
+  // key has the handle there, or the owner is not there. kQuotaExceeded, kRoleForbids,
+  // kKeyNotFound.
+  virtual Result<bool> ReplicateKey(KeyHandle handle, const Session& login, Cluster& to,
+                                    const Session& login_there) = 0;
+  // Copies a crypto user with his passwords; takes an admin on both sides. False: he is there
+  // already. kClusterState, kUserExists (another one), kUserNotFound, kQuotaExceeded, kRoleForbids.
+  virtual Result<bool> ReplicateUser(std::string_view name, const Session& login, Cluster& to,
+                                     const Session& login_there) = 0;
+
   // Repairs every HSM that is out of sync, damaged or empty from the most advanced one, and
   // finishes what a crash left half-done. Returns the ids of the HSMs repaired.
   virtual Result<std::vector<std::string>> Sync() = 0;

@@ -150,8 +150,8 @@ class Session {
   virtual Result<BackupContent> ReadBackup(const std::filesystem::path& file,
                                            const Progress& progress) = 0;
   // Brings one key back as it was, under the same handle, with both halves and the mark `trusted`.
-  // kBackupState: the backup is of another cluster that is no clone, the key is there, or its owner
-  // is not. kKeyNotFound: the backup has no such key.
+  // kBackupState: the backup is of another cluster that is no clone. kClusterState: the key is
+  // there, or its owner is not. kKeyNotFound: the backup has no such key.
   virtual Result<KeyInfo> RestoreKey(const std::filesystem::path& file, KeyHandle handle,
                                      const Progress& progress) = 0;
   // To another directory, under the same id; durable when it returns. kBackupState: it is there.

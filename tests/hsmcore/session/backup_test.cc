@@ -238,7 +238,7 @@ TEST_F(BackupTest, BringsOneKeyBack) {
   EXPECT_EQ(CodeOf((*key)->Sign(EcdsaSha256(), Bytes(32), signature)), "ok");
 
   EXPECT_EQ(CodeOf(cluster_.Admin()->RestoreKey(backup_.file, pair_, {})),
-            Text(ErrorCode::kBackupState));
+            Text(ErrorCode::kClusterState));
   EXPECT_EQ(CodeOf(cluster_.Admin()->RestoreKey(backup_.file, {0x7ffffffe}, {})),
             Text(ErrorCode::kKeyNotFound));
   EXPECT_EQ(CodeOf(user->RestoreKey(backup_.file, pair_, {})), Text(ErrorCode::kRoleForbids));
