@@ -271,6 +271,28 @@ def test_client_certificate(alone, serve, version):
     assert "HTTP/1.0 200 ok" in shown.text
 
 
+@pytest.mark.parametrize("asked", [True, False], ids=["preferred", "not-preferred"])
+def test_tls_opens_the_home_where_the_hsm_is_preferred(home, start, asked):
+    """Then workers that are forked later can use it. Without a certificate nothing else would do so."""
+    if asked:
+        preferring(home)
+    port = free_port()
+    server = start(["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-nocert"],
+                   env=home.environment(), cwd=home.work)
+    server.wait_until_said("ACCEPT")
+    with open(f"/proc/{server.pid}/maps", encoding="utf-8") as maps:
+        assert (str(home.path) in maps.read()) == asked
+
+
+@pytest.mark.parametrize("asked", [True, False], ids=["preferred", "not-preferred"])
+def test_setting_up_tls_needs_no_home(home, asked):
+    section = "alg_section" if asked else "# alg_section"
+    home.write_conf(lambda text: text.replace(str(home.path), "/nonexistent").replace(
+        "# alg_section", section))
+    listed = home.openssl("ciphers", "-s", "-tls1_3")
+    assert listed.text.startswith("TLS_AES_256_GCM_SHA384") and listed.err == ""
+
+
 def preferring(home):
     """Both providers, and the HSM preferred for all that it offers."""
     home.write_conf(lambda text: text.replace("# alg_section", "alg_section"))

@@ -18,7 +18,7 @@ import re
 
 import pytest
 
-from servers import Nginx, curl
+from servers import Haproxy, Nginx, bundle, curl
 from support import OPENSSL, free_port, run, wait_for
 
 PLAIN = {"PATH": "/usr/bin:/bin", "OPENSSL_CONF": "/dev/null"}
@@ -211,20 +211,30 @@ def test_early_data_and_client_certificates(preferring, serve, start):
     preferring.expect_hsm_only("client", ("signature", "RSA"), ("kdf", "TLS13-KDF"))
 
 
-def test_nginx(preferring):
-    """With keys in the HSM, tickets and Diffie-Hellman parameters; the workers inherit the trace.
-
-    The keys are held, so that the master logs in: the workers have no right to do it. A plain key is
-    brought into the HSM when it is first used, and that is in a worker.
-    """
-    home = preferring.home
-    certificates = []
+def held_keys(home):
+    """[(certificate, key)] of keys in the HSM, with certificates beside those of the plain keys."""
     for kind in ("p256", "rsa2048"):
         home.genpkey(kind, kind)
-        certificates.append((home.work / f"{kind}.crt", home.work / f"{kind}.ref.pem"))
         home.openssl("req", "-x509", "-new", "-key", f"hsm:{kind}", "-subj", "/CN=localhost", "-days",
                      "2", "-extensions", "server_ext", "-out", f"{kind}.crt")
-    (home.work / "both.crt").write_text("".join(path.read_text() for path, _ in certificates))
+        with open(home.work / "both.crt", "a", encoding="ascii") as trusted:
+            trusted.write((home.work / f"{kind}.crt").read_text())
+    return [(f"{home.work}/{kind}.crt", f"{home.work}/{kind}.ref.pem") for kind in ("p256", "rsa2048")]
+
+
+def plain_keys(home):
+    return [(f"{home.work}/{kind}.crt", f"{home.work}/{kind}.pem") for kind in ("ec", "rsa")]
+
+
+@pytest.mark.parametrize("keys", [held_keys, plain_keys])
+def test_nginx(preferring, keys):
+    """With tickets and Diffie-Hellman parameters; the workers inherit the trace.
+
+    They have no right to the home. Ephemeral keys are made and plain keys are brought into the HSM
+    there all the same.
+    """
+    home = preferring.home
+    certificates = keys(home)
     home.plain("genpkey", "-genparam", "-algorithm", "DH", "-pkeyopt", "group:ffdhe2048", "-out",
                "dh.pem")
     nginx = Nginx(
@@ -253,3 +263,22 @@ def test_nginx(preferring):
     preferring.expect_hsm_only(
         "nginx", ("rand", "CTR-DRBG"), ("keyexch", "DH"), ("cipher", "ChaCha20-Poly1305"),
         ("kdf", "TLS13-KDF"), ("kdf", "TLS1-PRF"), ("signature", "ECDSA"), ("signature", "RSA"))
+
+
+@pytest.mark.parametrize("keys", [held_keys, plain_keys])
+def test_haproxy(preferring, keys):
+    """As nginx: its worker has no right to the home."""
+    home = preferring.home
+    haproxy = Haproxy(home, bundle(home, "bundle.pem", *keys(home)[0]))
+    haproxy.env = preferring.environment("haproxy")
+    try:
+        haproxy.start()
+        for version in ("1.2", "1.3"):
+            page = curl(home, haproxy.port, home.work / "both.crt", f"--tlsv{version}", "--tls-max",
+                        version)
+            assert page.text == "from haproxy\n"
+        assert haproxy.complaints() == []
+    finally:
+        haproxy.stop()
+    preferring.expect_hsm_only("haproxy", ("rand", "CTR-DRBG"), ("signature", "ECDSA"),
+                               ("kdf", "TLS13-KDF"), ("kdf", "TLS1-PRF"), ("keyexch", "X25519"))
