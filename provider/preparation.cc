@@ -29,8 +29,8 @@ bool IsPreferred(const ProviderContext& provider) {
 
 void PrepareForTls(const ProviderContext& provider) {
   if (!IsPreferred(provider)) return;
-  // NOLINTNEXTLINE(bugprone-unused-return-value): a failure is told at the first use
-  static_cast<void>(provider.access.Anonymous({}));
+  // A failure is told at the first use.
+  [[maybe_unused]] const auto opened = provider.access.Anonymous({});
 }
 
 }  // namespace provider

@@ -271,6 +271,23 @@ def test_client_certificate(alone, serve, version):
     assert "HTTP/1.0 200 ok" in shown.text
 
 
+def test_the_hsm_required(home, start):
+    """`provider=hsm` excludes `default`, which is active; no file can be read, so with a PSK."""
+    home.write_conf(lambda text: text.replace("# alg_section", "alg_section").replace(
+        "= ?provider=hsm", "= provider=hsm").replace("# random = ", "random = "))
+    port = free_port()
+    server = start(["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-nocert", "-www", "-groups",
+                    ":".join(GROUPS), *PSK], env=home.environment(), cwd=home.work)
+    server.wait_until_said("ACCEPT")
+    for group in GROUPS:
+        for run in (home.openssl, home.plain):
+            shown = run("s_client", "-connect", f"127.0.0.1:{port}", "-ign_eof", "-tls1_3", "-groups",
+                        group, "-ciphersuites", "TLS_AES_128_GCM_SHA256", *PSK,
+                        stdin=b"GET / HTTP/1.0\r\n\r\n")
+            assert re.search("^Reused, TLSv1.3", shown.text, re.MULTILINE), str(shown)
+            assert "HTTP/1.0 200 ok" in shown.text
+
+
 @pytest.mark.parametrize("asked", [True, False], ids=["preferred", "not-preferred"])
 def test_tls_opens_the_home_where_the_hsm_is_preferred(home, start, asked):
     """Then workers that are forked later can use it. Without a certificate nothing else would do so."""

@@ -81,7 +81,7 @@ def test_certificates_and_requests(home, made, algorithm):
     home.plain("verify", "-CAfile", root, leaf)
 
 
-@pytest.mark.parametrize("algorithm", ["ED448", "ML-DSA-65"])
+@pytest.mark.parametrize("algorithm", ["ED448", "ML-DSA-44", "ML-DSA-65", "ML-DSA-87"])
 def test_tls_server(home, made, start, algorithm):
     uri = made(algorithm)
     root = home.certificate(uri, "root", extensions="root_ca_ext", digest=None)
