@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "params.h"
+#include "preparation.h"
 #include "tables.h"
 
 namespace provider {
@@ -92,6 +93,7 @@ Result<bool> GetCapabilities(const ProviderContext& provider, const char* capabi
                              OSSL_CALLBACK* callback, void* argument) {
   for (const Capability& known : kCapabilities) {
     if (!SameName(known.name, capability)) continue;
+    PrepareForTls(provider);
     HSMCORE_TRY(const hsmcore::ForwardingPtr source, provider.forwarded.Source());
     HSMCORE_TRY(const OSSL_ALGORITHM* types, AlgorithmsOf(provider, OSSL_OP_KEYMGMT));
     Walk walk{known, types, callback, argument};

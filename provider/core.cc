@@ -38,6 +38,9 @@ Core::Core(const OSSL_CORE_HANDLE* handle, const OSSL_DISPATCH* upcalls) : handl
       case OSSL_FUNC_CORE_GET_PARAMS:
         get_params_ = OSSL_FUNC_core_get_params(upcalls);
         break;
+      case OSSL_FUNC_CORE_GET_LIBCTX:
+        get_library_context_ = OSSL_FUNC_core_get_libctx(upcalls);
+        break;
       case OSSL_FUNC_CORE_NEW_ERROR:
         new_error_ = OSSL_FUNC_core_new_error(upcalls);
         break;
@@ -63,6 +66,12 @@ Core::Core(const OSSL_CORE_HANDLE* handle, const OSSL_DISPATCH* upcalls) : handl
         break;
     }
   }
+}
+
+// The core's type for it is the same thing under another name, for modules that link no libcrypto.
+OSSL_LIB_CTX* Core::LibraryContext() const {
+  if (get_library_context_ == nullptr) return nullptr;
+  return reinterpret_cast<OSSL_LIB_CTX*>(get_library_context_(handle_));
 }
 
 void Core::Raise(const Error& error) const noexcept {

@@ -34,6 +34,9 @@ class Core {
   // A setting from the provider's section of openssl.cnf; nothing when it is absent or empty.
   std::optional<std::string> Setting(const char* name) const;
 
+  // The library context that the provider is loaded into.
+  OSSL_LIB_CTX* LibraryContext() const;
+
   // Reads up to out.size() bytes; 0 at the end or on a read error.
   std::size_t Read(OSSL_CORE_BIO* bio, std::span<std::uint8_t> out) const;
 
@@ -46,6 +49,7 @@ class Core {
  private:
   const OSSL_CORE_HANDLE* handle_;
   OSSL_FUNC_core_get_params_fn* get_params_ = nullptr;
+  OSSL_FUNC_core_get_libctx_fn* get_library_context_ = nullptr;
   OSSL_FUNC_core_new_error_fn* new_error_ = nullptr;
   OSSL_FUNC_core_set_error_debug_fn* set_error_debug_ = nullptr;
   OSSL_FUNC_core_vset_error_fn* vset_error_ = nullptr;

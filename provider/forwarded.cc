@@ -90,7 +90,7 @@ struct Operation<OSSL_OP_RAND> {
 
 template <>
 struct Operation<OSSL_OP_KEYMGMT> {
-  static constexpr std::size_t kSlots = 16;
+  static constexpr std::size_t kSlots = 24;
   static constexpr int kLast = OSSL_FUNC_KEYMGMT_DUP;
   using Entries = Replacements<
       Replaced<OSSL_FUNC_KEYMGMT_NEW, OSSL_FUNC_keymgmt_new_fn>,
@@ -119,6 +119,16 @@ struct Operation<OSSL_OP_SIGNATURE> {
       Replaced<OSSL_FUNC_SIGNATURE_GETTABLE_CTX_PARAMS, OSSL_FUNC_signature_gettable_ctx_params_fn>,
       Replaced<OSSL_FUNC_SIGNATURE_SETTABLE_CTX_PARAMS,
                OSSL_FUNC_signature_settable_ctx_params_fn>>;
+};
+
+template <>
+struct Operation<OSSL_OP_KEM> {
+  static constexpr std::size_t kSlots = 8;
+  static constexpr int kLast = OSSL_FUNC_KEM_SETTABLE_CTX_PARAMS;
+  using Entries = Replacements<
+      Replaced<OSSL_FUNC_KEM_NEWCTX, OSSL_FUNC_kem_newctx_fn>,
+      Replaced<OSSL_FUNC_KEM_GETTABLE_CTX_PARAMS, OSSL_FUNC_kem_gettable_ctx_params_fn>,
+      Replaced<OSSL_FUNC_KEM_SETTABLE_CTX_PARAMS, OSSL_FUNC_kem_settable_ctx_params_fn>>;
 };
 
 // ---- What stands there instead ----
@@ -270,10 +280,10 @@ struct Forwarded::Plan {
 };
 
 const Forwarded::Plan* Forwarded::PlanOf(int operation) {
-  static constexpr std::array kPlans = {Plan::Of<OSSL_OP_DIGEST>(),  Plan::Of<OSSL_OP_CIPHER>(),
-                                        Plan::Of<OSSL_OP_MAC>(),     Plan::Of<OSSL_OP_KDF>(),
-                                        Plan::Of<OSSL_OP_RAND>(),    Plan::Of<OSSL_OP_KEYMGMT>(),
-                                        Plan::Of<OSSL_OP_KEYEXCH>(), Plan::Of<OSSL_OP_SIGNATURE>()};
+  static constexpr std::array kPlans = {
+      Plan::Of<OSSL_OP_DIGEST>(),  Plan::Of<OSSL_OP_CIPHER>(),    Plan::Of<OSSL_OP_MAC>(),
+      Plan::Of<OSSL_OP_KDF>(),     Plan::Of<OSSL_OP_RAND>(),      Plan::Of<OSSL_OP_KEYMGMT>(),
+      Plan::Of<OSSL_OP_KEYEXCH>(), Plan::Of<OSSL_OP_SIGNATURE>(), Plan::Of<OSSL_OP_KEM>()};
   static_assert(std::ranges::equal(kPlans, kForwardedOperations, {}, &Plan::operation));
   const auto* const found = std::ranges::find(kPlans, operation, &Plan::operation);
   return found == kPlans.end() ? nullptr : found;

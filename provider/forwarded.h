@@ -19,11 +19,12 @@ namespace provider {
 class HeldOriginal;
 struct HeldOperation;
 
-// The operations of which algorithms are forwarded. The last three are EVP_PKEY's view of MACs and
-// KDFs; beside those, their tables have the held key types.
+// The operations of which algorithms are forwarded. The last four are those of the key types that
+// are not held (EVP_PKEY's view of MACs and KDFs, Diffie-Hellman, TLS's hybrids); beside those,
+// their tables have the held key types.
 inline constexpr std::array kForwardedOperations = {
-    OSSL_OP_DIGEST, OSSL_OP_CIPHER,  OSSL_OP_MAC,     OSSL_OP_KDF,
-    OSSL_OP_RAND,   OSSL_OP_KEYMGMT, OSSL_OP_KEYEXCH, OSSL_OP_SIGNATURE};
+    OSSL_OP_DIGEST,  OSSL_OP_CIPHER,  OSSL_OP_MAC,       OSSL_OP_KDF, OSSL_OP_RAND,
+    OSSL_OP_KEYMGMT, OSSL_OP_KEYEXCH, OSSL_OP_SIGNATURE, OSSL_OP_KEM};
 
 // OpenSSL's own algorithms under this provider's name. Their dispatch tables are copied, and only
 // the functions that take a provider context are replaced: by ones that call the original with the

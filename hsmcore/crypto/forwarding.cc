@@ -15,10 +15,14 @@ namespace {
 using crypto::Library;
 using crypto::LibraryPtr;
 
-// EVP_PKEY's view of MACs and KDFs, which libssl uses for HMAC. The key bytes are the
-// application's. Every other key type is held, or not offered.
-constexpr std::array<std::string_view, 7> kKeyTypes = {"HMAC",     "CMAC", "SIPHASH", "POLY1305",
-                                                       "TLS1-PRF", "HKDF", "SCRYPT"};
+// Key types whose keys are the application's, in its own memory. Every other key type is held, or
+// not offered.
+constexpr std::array<std::string_view, 13> kKeyTypes = {
+    // EVP_PKEY's view of MACs and KDFs, which libssl uses for HMAC.
+    "HMAC", "CMAC", "SIPHASH", "POLY1305", "TLS1-PRF", "HKDF", "SCRYPT",
+    // Finite-field Diffie-Hellman and TLS's hybrids of ML-KEM and an elliptic curve. The HSM has no
+    // such keys to hold; TLS makes them for one handshake each.
+    "DH", "DHX", "X25519MLKEM768", "X448MLKEM1024", "SecP256r1MLKEM768", "SecP384r1MLKEM1024"};
 
 class ForwardingImpl final : public Forwarding {
  public:

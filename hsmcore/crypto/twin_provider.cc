@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <new>
+#include <string_view>
 #include <vector>
 
 #include "crypto/library.h"
@@ -14,8 +15,20 @@
 namespace hsmcore::crypto {
 namespace {
 
-constexpr std::array kOperations = {OSSL_OP_DIGEST, OSSL_OP_CIPHER, OSSL_OP_MAC, OSSL_OP_KDF,
-                                    OSSL_OP_RAND};
+constexpr std::array kOperations = {OSSL_OP_DIGEST, OSSL_OP_CIPHER,  OSSL_OP_MAC,     OSSL_OP_KDF,
+                                    OSSL_OP_RAND,   OSSL_OP_KEYMGMT, OSSL_OP_KEYEXCH, OSSL_OP_KEM};
+
+// The key types that TLS's hybrid groups consist of, and what they exchange keys by. Everything
+// else about keys is done by keys of the original.
+constexpr std::array<std::string_view, 7> kHybridParts = {
+    "EC", "ECDH", "X25519", "X448", "ML-KEM-512", "ML-KEM-768", "ML-KEM-1024"};
+
+bool IsOffered(int operation, std::string_view names) {
+  const bool about_keys =
+      operation == OSSL_OP_KEYMGMT || operation == OSSL_OP_KEYEXCH || operation == OSSL_OP_KEM;
+  return !about_keys ||
+         std::ranges::find(kHybridParts, names.substr(0, names.find(':'))) != kHybridParts.end();
+}
 
 struct Twin {
   void* provider_context = nullptr;
@@ -30,9 +43,10 @@ Twin& TheTwin() {
   return *twin;
 }
 
-std::vector<OSSL_ALGORITHM> Renamed(const OSSL_ALGORITHM* algorithms) {
+std::vector<OSSL_ALGORITHM> Renamed(int operation, const OSSL_ALGORITHM* algorithms) {
   std::vector<OSSL_ALGORITHM> table;
   for (; algorithms != nullptr && algorithms->algorithm_names != nullptr; ++algorithms) {
+    if (!IsOffered(operation, algorithms->algorithm_names)) continue;
     table.push_back(*algorithms);
     table.back().property_definition = "provider=hsm";
   }
@@ -65,7 +79,8 @@ Status LoadTwin(OSSL_LIB_CTX* context, OSSL_PROVIDER* original) {
   twin.provider_context = OSSL_PROVIDER_get0_provider_ctx(original);
   for (std::size_t i = 0; i < kOperations.size(); ++i) {
     int no_cache = 0;
-    twin.tables[i] = Renamed(OSSL_PROVIDER_query_operation(original, kOperations[i], &no_cache));
+    twin.tables[i] =
+        Renamed(kOperations[i], OSSL_PROVIDER_query_operation(original, kOperations[i], &no_cache));
   }
   if (OSSL_PROVIDER_add_builtin(context, "hsm", Init) == 1 &&
       OSSL_PROVIDER_load(context, "hsm") != nullptr) {

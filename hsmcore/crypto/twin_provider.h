@@ -9,9 +9,10 @@
 namespace hsmcore::crypto {
 
 // Loads a provider "hsm" into the private context that offers the symmetric algorithms of
-// `original` once more, with the property provider=hsm: the same functions and the same provider
-// context. An application that asks a forwarded HMAC or DRBG for a digest or cipher with the
-// property query provider=hsm then gets it, although that is looked for in the private context.
+// `original` once more, and the key types that hybrid keys are made of, with the property
+// provider=hsm: the same functions and the same provider context. An application that asks a
+// forwarded HMAC or DRBG for a digest or cipher with the property query provider=hsm, or a hybrid
+// key for its parts, then gets it, although that is looked for in the private context.
 //
 // Called once per process, for a context that is never freed afterwards. kCryptoFailure.
 Status LoadTwin(OSSL_LIB_CTX* context, OSSL_PROVIDER* original);

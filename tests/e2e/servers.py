@@ -33,7 +33,8 @@ def nginx_version():
 class Nginx:
     """A master and two workers. A daemon, because nginx ignores USR2 otherwise."""
 
-    def __init__(self, home, certificates, protocol="TLSv1.2 TLSv1.3", server="", top="", pin=None):
+    def __init__(self, home, certificates, protocol="TLSv1.2 TLSv1.3", server="", top="", pin=None,
+                 sessions="ssl_session_cache off; ssl_session_tickets off;"):
         self.home = home
         self.port = free_port()
         self.directory = home.work / "nginx"
@@ -57,8 +58,7 @@ http {{
   server {{
     listen 127.0.0.1:{self.port} ssl;
     ssl_protocols {protocol};
-    ssl_session_cache off;
-    ssl_session_tickets off;
+    {sessions}
     {keys}
     {server}
     location / {{ return 200 "from nginx\\n"; }}

@@ -36,11 +36,11 @@ void ExpectKeyTypes(std::set<std::string> expected) {
   EXPECT_EQ(found, expected);
 }
 
-TEST(Forwarded, HasMacsAndKdfsAsKeyTypes) {
+TEST(Forwarded, HasMacsKdfsAndDiffieHellmanAsKeyTypes) {
   ExpectKeyTypes<EVP_KEYMGMT>(
-      {"HMAC", "CMAC", "SIPHASH", "POLY1305", "TLS1-PRF", "HKDF", "SCRYPT"});
+      {"HMAC", "CMAC", "SIPHASH", "POLY1305", "TLS1-PRF", "HKDF", "SCRYPT", "DH", "DHX"});
   ExpectKeyTypes<EVP_SIGNATURE>({"HMAC", "CMAC", "SIPHASH", "POLY1305"});
-  ExpectKeyTypes<EVP_KEYEXCH>({"TLS1-PRF", "HKDF", "SCRYPT"});
+  ExpectKeyTypes<EVP_KEYEXCH>({"TLS1-PRF", "HKDF", "SCRYPT", "DH"});
 }
 
 // Other key types are held, or not offered.
@@ -159,7 +159,8 @@ std::set<std::string> Groups(const Library& library, const char* provider) {
 TEST(Forwarded, AnnouncesTheTlsGroupsThatItHasKeysFor) {
   const Library library;
   const std::set<std::string> groups = Groups(library, "hsm");
-  for (const char* name : {"secp224r1", "prime256v1", "secp384r1", "secp521r1", "secp256k1"}) {
+  for (const char* name : {"secp224r1", "prime256v1", "secp384r1", "secp521r1", "secp256k1",
+                           "ffdhe2048", "ffdhe8192"}) {
     EXPECT_TRUE(groups.contains(name)) << name;
   }
   EXPECT_FALSE(groups.contains("brainpoolP256r1"));
