@@ -7,14 +7,11 @@
 
 #include "dispatch.h"
 #include "held_original.h"
+#include "newer_openssl.h"
 #include "provider_context.h"
 
 namespace provider {
 namespace {
-
-// SHAKE's further output (OpenSSL 3.3) and copies without allocation (3.5), after the functions
-// that the headers of 3.0 know.
-constexpr int kDigestCopyctx = 15;
 
 // ---- Which functions take a provider context ----
 
