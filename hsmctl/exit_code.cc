@@ -39,6 +39,7 @@ ExitCode ExitCodeOf(hsmcore::ErrorCode code) {
     case kAttributeReadOnly:
     case kKeyTypeMismatch:
     case kPrivateKeyHeld:
+    case kSecretKeyHeld:
     case kSessionKey:
     case kPublicKeyOnly:
     case kMechanism:

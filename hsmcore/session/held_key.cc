@@ -46,13 +46,18 @@ KeyHandle HeldKey::handle() const {
   return parts_.public_info ? parts_.public_info->handle : KeyHandle();
 }
 
-Status HeldKey::CheckUse(Use use) const {
+Status HeldKey::CheckThere() const {
   if (parts_.core != nullptr) {
     const std::uint32_t epoch = parts_.core->generations->Epoch(keys::EpochSlot(handle()));
     if (epoch != epoch_.load(std::memory_order_acquire)) HSMCORE_CHECK(LookAgain());
   } else if (deleted_.load(std::memory_order_acquire)) {
     return Fail(ErrorCode::kKeyGone, Cat("session key ", handle().ToString(), " was deleted"));
   }
+  return {};
+}
+
+Status HeldKey::CheckUse(Use use) const {
+  HSMCORE_CHECK(CheckThere());
   HSMCORE_CHECK(policy::AllowKeyType(parts_.rules, type(), use));
   return policy::AllowUse(use, {handle(), Flags(parts_.private_info.has_value(), private_flags_),
                                 Flags(parts_.public_info.has_value(), public_flags_), is_secret()});
@@ -193,6 +198,15 @@ Result<std::unique_ptr<SignatureStream>> HeldKey::NewMacVerifier(
 Result<SecretBytes> HeldKey::Derive(const KdfMechanism& mechanism, std::size_t bytes) const {
   HSMCORE_CHECK(CheckSecretUse(Use::kDerive));
   return crypto::DeriveBytes(*parts_.secret, mechanism, bytes);
+}
+
+Result<ByteView> HeldKey::GivenValue() const {
+  if (parts_.secret == nullptr) {
+    return Fail(ErrorCode::kKeyTypeMismatch, Cat("key ", handle().ToString(), " is no secret key"));
+  }
+  HSMCORE_CHECK(CheckThere());
+  HSMCORE_CHECK(policy::AllowGivenValue(*parts_.private_info, is_token()));
+  return parts_.secret->value().Read(SecretAccess{"give a program its own key back"});
 }
 
 }  // namespace hsmcore::session

@@ -68,6 +68,7 @@ class HeldKey final : public Key {
   Result<std::unique_ptr<SignatureStream>> NewMac(const MacMechanism&) const override;
   Result<std::unique_ptr<SignatureStream>> NewMacVerifier(const MacMechanism&) const override;
   Result<SecretBytes> Derive(const KdfMechanism&, std::size_t bytes) const override;
+  Result<ByteView> GivenValue() const override;
   Status CheckUse(Use use) const override;
 
   KeyHandle handle() const;  // the private half's where there is one
@@ -80,6 +81,8 @@ class HeldKey final : public Key {
   void MarkDeleted() const { deleted_.store(true, std::memory_order_release); }
 
  private:
+  // kKeyGone.
+  Status CheckThere() const;
   Status LookAgain() const;
   // The gates for a signature and for RSA encryption.
   Status CheckSigning(const SignMechanism& mechanism, std::size_t tbs_size) const;
