@@ -314,6 +314,10 @@ void Forwarded::AddRows(const Plan& plan, const OSSL_ALGORITHM& original, Table&
       table.rows.push_back(plan.by_slot[slot][entry]);
     }
   }
+  if (held) {
+    const auto added = HeldOperationOf(plan.operation)->added;
+    table.rows.insert(table.rows.end(), added.begin(), added.end());
+  }
   table.rows.push_back({0, nullptr});
 }
 
