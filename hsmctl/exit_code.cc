@@ -41,6 +41,7 @@ ExitCode ExitCodeOf(hsmcore::ErrorCode code) {
     case kAttributeReadOnly:
     case kKeyTypeMismatch:
     case kPrivateKeyHeld:
+    case kSecretKeyHeld:
     case kSessionKey:
     case kPublicKeyOnly:
     case kMechanism:

@@ -46,9 +46,9 @@ std::optional<Json> AttributeJson(const KeyInfo& info, const AttributeRow& row) 
   if (text.empty() && !may_be_empty) return std::nullopt;
   if (row.kind == AttributeKind::kFlag) return text == "true";
   if (row.kind == AttributeKind::kTemplate) {
-    return TemplateJson(row.attribute == Attribute::kWrapTemplate
-                            ? info.attributes.wrap_template
-                            : info.attributes.unwrap_template);
+    return std::make_optional(TemplateJson(row.attribute == Attribute::kWrapTemplate
+                                               ? info.attributes.wrap_template
+                                               : info.attributes.unwrap_template));
   }
   if (row.kind == AttributeKind::kNumber) {
     std::uint64_t number = 0;

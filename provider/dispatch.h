@@ -13,6 +13,9 @@
 // The same for an id that the oldest headers have no name for.
 #define HSM_ENTRY_AS(id, name, function) \
   {id, reinterpret_cast<void (*)()>(static_cast<OSSL_FUNC_##name##_fn*>(function))}
+// The same for a function whose type they lack as well (newer_openssl.h).
+#define HSM_ENTRY_OF(id, Type, function) \
+  {id, reinterpret_cast<void (*)()>(static_cast<Type*>(function))}
 #define HSM_ENTRY_END {0, nullptr}
 
 #endif  // PROVIDER_DISPATCH_H_

@@ -7,14 +7,11 @@
 
 #include "dispatch.h"
 #include "held_original.h"
+#include "newer_openssl.h"
 #include "provider_context.h"
 
 namespace provider {
 namespace {
-
-// SHAKE's further output (OpenSSL 3.3) and copies without allocation (3.5), after the functions
-// that the headers of 3.0 know.
-constexpr int kDigestCopyctx = 15;
 
 // ---- Which functions take a provider context ----
 
@@ -326,6 +323,10 @@ void Forwarded::AddRows(const Plan& plan, const OSSL_ALGORITHM& original, Table&
       table.originals[slot][entry] = row->function;
       table.rows.push_back(plan.by_slot[slot][entry]);
     }
+  }
+  if (held) {
+    const auto added = HeldOperationOf(plan.operation)->added;
+    table.rows.insert(table.rows.end(), added.begin(), added.end());
   }
   table.rows.push_back({0, nullptr});
 }

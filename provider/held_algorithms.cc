@@ -2,6 +2,7 @@
 #include "held_algorithms.h"
 
 #include <openssl/core_dispatch.h>
+#include <openssl/crypto.h>
 
 #include <array>
 
@@ -11,7 +12,9 @@
 #include "kem.h"
 #include "keyexch.h"
 #include "keymgmt.h"
+#include "newer_openssl.h"
 #include "signature.h"
+#include "skeymgmt.h"
 #include "store.h"
 
 namespace provider {
@@ -64,6 +67,20 @@ constexpr auto kTypes = std::to_array<TypeNames>({
      "SLH-DSA-SHAKE-256f:id-slh-dsa-shake-256f:2.16.840.1.101.3.4.3.31"},
 });
 static_assert(kTypes.size() == kPairTypes);
+constexpr auto kSecretTypes = std::to_array<TypeNames>({
+    {KeyType::kAes, "AES:2.16.840.1.101.3.4.1"},
+    {KeyType::kAesXts, "AES-XTS"},
+    {KeyType::kGenericSecret, "GENERIC-SECRET"},
+    // DES3 is OpenSSL's name for a cipher in CBC, and a name has one meaning for all operations.
+    {KeyType::kDes3, "3DES"},
+    {KeyType::kChaCha20, "ChaCha20"},
+});
+
+// EVP_SKEY came with OpenSSL 3.5.
+bool HasOpaqueSecretKeys() {
+  constexpr auto kVersion35 = 0x30500000UL;
+  return OpenSSL_version_num() >= kVersion35;
+}
 
 struct Encoder {
   const char* properties;
@@ -131,8 +148,14 @@ HeldAlgorithms::HeldAlgorithms()
       kem_.push_back({type.names, PROPERTIES, kMlKem, name});
     }
   }
-  for (Rows* rows : {&keymgmt_, &signature_, &asym_cipher_, &key_exchange_, &kem_, &stores_,
-                     &decoders_, &encoders_}) {
+  if (HasOpaqueSecretKeys()) {
+    for (const TypeNames& type : kSecretTypes) {
+      skeymgmt_.push_back(
+          {type.names, PROPERTIES, SkeymgmtOf(type.type), AlgorithmName(type.type)});
+    }
+  }
+  for (Rows* rows : {&keymgmt_, &signature_, &asym_cipher_, &key_exchange_, &kem_, &skeymgmt_,
+                     &stores_, &decoders_, &encoders_}) {
     rows->push_back({nullptr, nullptr, nullptr, nullptr});
   }
 }
@@ -149,6 +172,8 @@ const OSSL_ALGORITHM* HeldAlgorithms::Of(int operation) const {
       return key_exchange_.data();
     case OSSL_OP_KEM:
       return kem_.data();
+    case kOpSkeymgmt:
+      return skeymgmt_.data();
     case OSSL_OP_STORE:
       return stores_.data();
     case OSSL_OP_DECODER:

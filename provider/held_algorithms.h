@@ -11,7 +11,8 @@
 namespace provider {
 
 // The algorithms that work with keys in the HSM: those of every type of key pairs that the OpenSSL
-// which runs has. The names and tables in the rows are static.
+// which runs has, and the management of secret keys where it has that. The names and tables in the
+// rows are static.
 class HeldAlgorithms {
  public:
   HeldAlgorithms();
@@ -27,6 +28,7 @@ class HeldAlgorithms {
   Rows asym_cipher_;
   Rows key_exchange_;
   Rows kem_;
+  Rows skeymgmt_;
   Rows stores_;
   Rows decoders_;
   Rows encoders_;

@@ -8,8 +8,10 @@
 
 #include "dispatch.h"
 #include "guard.h"
-#include "held_original.h"
+#include "held_context.h"
 #include "hsmcore/held_algorithm.h"
+#include "newer_openssl.h"
+#include "skeymgmt.h"
 
 namespace provider {
 namespace {
@@ -18,43 +20,37 @@ using hsmcore::Direction;
 using hsmcore::GcmNonces;
 using hsmcore::HeldCipher;
 
-// Around a context of OpenSSL's. Without a held key, calls go through it unseen; with one, only
-// what begins, ends or names a key takes notice.
-class CipherContext {
+class CipherContext : public HeldContext<HeldCipher> {
  public:
+  static constexpr ContextFunctions kFunctions = {"cipher",
+                                                  OSSL_FUNC_CIPHER_NEWCTX,
+                                                  OSSL_FUNC_CIPHER_FREECTX,
+                                                  OSSL_FUNC_CIPHER_DUPCTX,
+                                                  OSSL_FUNC_CIPHER_GET_CTX_PARAMS,
+                                                  OSSL_FUNC_CIPHER_SET_CTX_PARAMS};
+
   CipherContext(const ProviderContext& provider, const HeldOriginal& original, void* inner)
-      : provider_(provider), original_(original), inner_(inner) {}
-  CipherContext(const CipherContext&) = delete;
-  CipherContext& operator=(const CipherContext&) = delete;
-  ~CipherContext() { Original<OSSL_FUNC_cipher_freectx_fn>(OSSL_FUNC_CIPHER_FREECTX)(inner_); }
+      : HeldContext(kFunctions, provider, original, inner) {}
+  CipherContext(const CipherContext& other, void* inner)
+      : HeldContext(other, inner), begun_(other.begun_), begun_nonce_(other.begun_nonce_) {}
 
-  const Core& core() const { return provider_.core; }
-  void* inner() const { return inner_; }
-  template <class Type>
-  Type* Original(int id) const {
-    return original_.Function<Type>(id);
-  }
-
-  bool is_held() const { return held_ != nullptr; }
   // Data may go straight on.
   bool is_ready() const { return held_ == nullptr || held_->prepared(); }
   // An init without a held key.
   void Note(Direction direction, bool with_key, ByteView nonce);
   HeldCipher& held() { return *held_; }
 
-  Status TakeKey(const OSSL_PARAM& param);
   Status Init(Direction direction, const unsigned char* key, ByteView nonce,
               const OSSL_PARAM* params);
+  // With the key of an EVP_SKEY.
+  Result<bool> InitSkey(Direction direction, const SecretObject& skey, ByteView nonce,
+                        const OSSL_PARAM* params);
   Result<bool> Set(const OSSL_PARAM* params);
   Result<bool> Get(OSSL_PARAM* params);
-  Result<std::unique_ptr<CipherContext>> Clone() const;
 
  private:
-  const ProviderContext& provider_;
-  const HeldOriginal& original_;
-  void* const inner_;
-  std::unique_ptr<HeldCipher> held_;
-  bool has_key_bytes_ = false;
+  Status TakeKey(hsmcore::KeyPtr key);
+
   // What was begun before there was any key.
   std::optional<Direction> begun_;
   Bytes begun_nonce_;
@@ -74,72 +70,66 @@ void CipherContext::Note(Direction direction, bool with_key, ByteView nonce) {
   if (!nonce.empty()) begun_nonce_.assign(nonce.begin(), nonce.end());
 }
 
-Status CipherContext::TakeKey(const OSSL_PARAM& param) {
+Status CipherContext::TakeKey(hsmcore::KeyPtr key) {
   if (has_key_bytes_) return std::unexpected(TwoKeys());
+  // The nonces that a key has used here stay known when it is named again.
+  if (held_ != nullptr && IsSameKey(held_->key(), *key)) return {};
   HSMCORE_TRY(const GcmNonces nonces, NonceSetting(core()));
-  HSMCORE_TRY(hsmcore::KeyPtr key, LoadHsmKey(provider_, param));
-  HSMCORE_TRY(auto held, HeldCipher::New(std::move(key), original_.algorithm(), nonces));
-  held_ = std::move(held);
+  HSMCORE_TRY(held_, HeldCipher::New(std::move(key), algorithm(), nonces));
   return {};
 }
 
 Status CipherContext::Init(Direction direction, const unsigned char* key, ByteView nonce,
                            const OSSL_PARAM* params) {
   if (key != nullptr) return std::unexpected(TwoKeys());
-  if (const OSSL_PARAM* named = FindHsmKey(params)) HSMCORE_CHECK(TakeKey(*named));
-  return held_->Init(inner_, direction, nonce.data(), nonce.size(), params);
+  if (const OSSL_PARAM* named = FindHsmKey(params)) {
+    HSMCORE_TRY(hsmcore::KeyPtr held, LoadHsmKey(provider(), *named));
+    HSMCORE_CHECK(TakeKey(std::move(held)));
+  }
+  return held_->Init(inner(), direction, nonce.data(), nonce.size(), params);
+}
+
+Result<bool> CipherContext::InitSkey(Direction direction, const SecretObject& skey, ByteView nonce,
+                                     const OSSL_PARAM* params) {
+  if (FindHsmKey(params) != nullptr) return std::unexpected(TwoKeys());
+  if (const auto bytes = UntypedBytes(*skey.key())) {
+    if (held_ != nullptr) return std::unexpected(TwoKeys());
+    Note(direction, /*with_key=*/true, nonce);
+    const int function = direction == Direction::kEncrypt ? OSSL_FUNC_CIPHER_ENCRYPT_INIT
+                                                          : OSSL_FUNC_CIPHER_DECRYPT_INIT;
+    return Original<OSSL_FUNC_cipher_encrypt_init_fn>(function)(
+               inner(), bytes->data(), bytes->size(), nonce.data(), nonce.size(), params) == 1;
+  }
+  HSMCORE_CHECK(TakeKey(skey.key()));
+  HSMCORE_CHECK(held_->Init(inner(), direction, nonce.data(), nonce.size(), params));
+  return true;
 }
 
 // False: OpenSSL's function said so, and has raised why.
 Result<bool> CipherContext::Set(const OSSL_PARAM* params) {
   if (const OSSL_PARAM* named = FindHsmKey(params)) {
-    HSMCORE_CHECK(TakeKey(*named));
+    HSMCORE_TRY(hsmcore::KeyPtr held, LoadHsmKey(provider(), *named));
+    HSMCORE_CHECK(TakeKey(std::move(held)));
     if (begun_) {
       const std::uint8_t* nonce = begun_nonce_.empty() ? nullptr : begun_nonce_.data();
-      HSMCORE_CHECK(held_->Init(inner_, *begun_, nonce, begun_nonce_.size(), nullptr));
+      HSMCORE_CHECK(held_->Init(inner(), *begun_, nonce, begun_nonce_.size(), nullptr));
     }
   }
   if (held_ != nullptr) HSMCORE_CHECK(held_->NoteParams(params));
-  return Original<OSSL_FUNC_cipher_set_ctx_params_fn>(OSSL_FUNC_CIPHER_SET_CTX_PARAMS)(inner_,
-                                                                                       params) == 1;
+  return SetInner(params);
 }
 
 Result<bool> CipherContext::Get(OSSL_PARAM* params) {
   if (params != nullptr && (OSSL_PARAM_locate(params, OSSL_CIPHER_PARAM_IV) != nullptr ||
                             OSSL_PARAM_locate(params, OSSL_CIPHER_PARAM_UPDATED_IV) != nullptr)) {
-    HSMCORE_CHECK(held_->ProvideNonce(inner_));
+    HSMCORE_CHECK(held_->ProvideNonce(inner()));
   }
-  return Original<OSSL_FUNC_cipher_get_ctx_params_fn>(OSSL_FUNC_CIPHER_GET_CTX_PARAMS)(inner_,
-                                                                                       params) == 1;
+  return GetInner(params);
 }
 
-Result<std::unique_ptr<CipherContext>> CipherContext::Clone() const {
-  void* inner = Original<OSSL_FUNC_cipher_dupctx_fn>(OSSL_FUNC_CIPHER_DUPCTX)(inner_);
-  if (inner == nullptr) return Fail(ErrorCode::kCryptoFailure, "copying a cipher context");
-  auto copy = std::make_unique<CipherContext>(provider_, original_, inner);
-  if (held_ != nullptr) copy->held_ = held_->Clone();
-  copy->has_key_bytes_ = has_key_bytes_;
-  copy->begun_ = begun_;
-  copy->begun_nonce_ = begun_nonce_;
-  return copy;
-}
+using Callbacks = ContextCallbacks<CipherContext>;
 
-CipherContext& Of(void* context) { return *static_cast<CipherContext*>(context); }
-
-void* New(const ProviderContext& provider, const HeldOriginal& original) {
-  return Guard(provider.core, [&]() -> Result<std::unique_ptr<CipherContext>> {
-    void* inner =
-        original.Function<OSSL_FUNC_cipher_newctx_fn>(OSSL_FUNC_CIPHER_NEWCTX)(original.context());
-    if (inner == nullptr) return Fail(ErrorCode::kCryptoFailure, "a cipher context");
-    return std::make_unique<CipherContext>(provider, original, inner);
-  });
-}
-
-void FreeContext(void* context) { delete static_cast<CipherContext*>(context); }
-
-void* Dup(void* context) {
-  return Guard(Of(context).core(), [&] { return Of(context).Clone(); });
-}
+CipherContext& Of(void* context) { return Callbacks::Of(context); }
 
 template <Direction kDirection, int kFunction>
 int Init(void* context, const unsigned char* key, std::size_t key_size, const unsigned char* nonce,
@@ -157,6 +147,19 @@ int Init(void* context, const unsigned char* key, std::size_t key_size, const un
   cipher.Note(kDirection, key != nullptr, given);
   return cipher.Original<OSSL_FUNC_cipher_encrypt_init_fn>(kFunction)(cipher.inner(), key, key_size,
                                                                       nonce, nonce_size, params);
+}
+
+template <Direction kDirection, int kFunction>
+int InitSkey(void* context, void* skey, const unsigned char* nonce, std::size_t nonce_size,
+             const OSSL_PARAM* params) {
+  if (skey == nullptr) {
+    return Init<kDirection, kFunction>(context, nullptr, 0, nonce, nonce_size, params);
+  }
+  CipherContext& cipher = Of(context);
+  return Guard(cipher.core(), [&] {
+    return cipher.InitSkey(kDirection, *static_cast<const SecretObject*>(skey),
+                           ByteView(nonce, nonce == nullptr ? 0 : nonce_size), params);
+  });
 }
 
 bool MakeReady(CipherContext& cipher) {
@@ -198,13 +201,11 @@ int GetParams(void* context, OSSL_PARAM* params) {
       cipher.inner(), params);
 }
 
-int SetParams(void* context, const OSSL_PARAM* params) {
-  return Guard(Of(context).core(), [&] { return Of(context).Set(params); });
-}
-
 // NOLINTBEGIN(cppcoreguidelines-interfaces-global-init): addresses of functions are constants
 constexpr auto kEncrypt = Init<Direction::kEncrypt, OSSL_FUNC_CIPHER_ENCRYPT_INIT>;
 constexpr auto kDecrypt = Init<Direction::kDecrypt, OSSL_FUNC_CIPHER_DECRYPT_INIT>;
+constexpr auto kEncryptSkey = InitSkey<Direction::kEncrypt, OSSL_FUNC_CIPHER_ENCRYPT_INIT>;
+constexpr auto kDecryptSkey = InitSkey<Direction::kDecrypt, OSSL_FUNC_CIPHER_DECRYPT_INIT>;
 
 const OSSL_DISPATCH kFunctions[] = {
     HSM_ENTRY(CIPHER_ENCRYPT_INIT, cipher_encrypt_init, kEncrypt),
@@ -212,16 +213,23 @@ const OSSL_DISPATCH kFunctions[] = {
     HSM_ENTRY(CIPHER_UPDATE, cipher_update, Update),
     HSM_ENTRY(CIPHER_FINAL, cipher_final, Final),
     HSM_ENTRY(CIPHER_CIPHER, cipher_cipher, OneShot),
-    HSM_ENTRY(CIPHER_FREECTX, cipher_freectx, FreeContext),
-    HSM_ENTRY(CIPHER_DUPCTX, cipher_dupctx, Dup),
+    HSM_ENTRY(CIPHER_FREECTX, cipher_freectx, Callbacks::Free),
+    HSM_ENTRY(CIPHER_DUPCTX, cipher_dupctx, Callbacks::Dup),
     HSM_ENTRY(CIPHER_GET_CTX_PARAMS, cipher_get_ctx_params, GetParams),
-    HSM_ENTRY(CIPHER_SET_CTX_PARAMS, cipher_set_ctx_params, SetParams),
+    HSM_ENTRY(CIPHER_SET_CTX_PARAMS, cipher_set_ctx_params, Callbacks::SetParams),
+};
+const OSSL_DISPATCH kAdded[] = {
+    HSM_ENTRY_OF(kCipherEncryptSkeyInit, CipherSkeyInit, kEncryptSkey),
+    HSM_ENTRY_OF(kCipherDecryptSkeyInit, CipherSkeyInit, kDecryptSkey),
 };
 // NOLINTEND(cppcoreguidelines-interfaces-global-init)
 
 }  // namespace
 
-const HeldOperation kHeldCiphers = {New, kFunctions, HeldCipher::Exists,
+const HeldOperation kHeldCiphers = {Callbacks::New,
+                                    kFunctions,
+                                    kAdded,
+                                    HeldCipher::Exists,
                                     OSSL_FUNC_CIPHER_SETTABLE_CTX_PARAMS,
                                     OSSL_FUNC_CIPHER_GETTABLE_CTX_PARAMS};
 

@@ -1,59 +1,61 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <openssl/core_names.h>
+
 #include <memory>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "dispatch.h"
 #include "guard.h"
-#include "held_original.h"
+#include "held_context.h"
 #include "hsmcore/held_algorithm.h"
+#include "newer_openssl.h"
+#include "skeymgmt.h"
 
 namespace provider {
 namespace {
 
 using hsmcore::HeldKdf;
 
-// Around a context of OpenSSL's, as CipherContext.
-class KdfContext {
+class KdfContext : public HeldContext<HeldKdf> {
  public:
-  KdfContext(const ProviderContext& provider, const HeldOriginal& original, void* inner)
-      : provider_(provider), original_(original), inner_(inner) {}
-  KdfContext(const KdfContext&) = delete;
-  KdfContext& operator=(const KdfContext&) = delete;
-  ~KdfContext() { Original<OSSL_FUNC_kdf_freectx_fn>(OSSL_FUNC_KDF_FREECTX)(inner_); }
+  static constexpr ContextFunctions kFunctions = {"KDF",
+                                                  OSSL_FUNC_KDF_NEWCTX,
+                                                  OSSL_FUNC_KDF_FREECTX,
+                                                  OSSL_FUNC_KDF_DUPCTX,
+                                                  OSSL_FUNC_KDF_GET_CTX_PARAMS,
+                                                  OSSL_FUNC_KDF_SET_CTX_PARAMS};
 
-  const Core& core() const { return provider_.core; }
-  template <class Type>
-  Type* Original(int id) const {
-    return original_.Function<Type>(id);
-  }
+  KdfContext(const ProviderContext& provider, const HeldOriginal& original, void* inner)
+      : HeldContext(kFunctions, provider, original, inner) {}
+  KdfContext(const KdfContext& other, void* inner) : HeldContext(other, inner) {}
 
   void Reset();
   Result<bool> Derive(std::span<unsigned char> out, const OSSL_PARAM* params);
+  // A secret key; nullptr: OpenSSL's function failed, and has raised why.
+  Result<std::unique_ptr<SecretObject>> DeriveSkey(SkeymgmtImport* import, std::size_t size,
+                                                   const OSSL_PARAM* params);
+  // The key of an EVP_SKEY, as the parameter of that name.
+  Result<bool> SetSkey(const SecretObject& skey, std::string_view param);
   Result<bool> Set(const OSSL_PARAM* params);
   Result<bool> Get(OSSL_PARAM* params) const;
-  Result<std::unique_ptr<KdfContext>> Clone() const;
 
  private:
   Status Note(const OSSL_PARAM* params);
-
-  const ProviderContext& provider_;
-  const HeldOriginal& original_;
-  void* const inner_;
-  std::unique_ptr<HeldKdf> held_;
-  bool has_key_bytes_ = false;
 };
 
 void KdfContext::Reset() {
   held_ = nullptr;
   has_key_bytes_ = false;
-  Original<OSSL_FUNC_kdf_reset_fn>(OSSL_FUNC_KDF_RESET)(inner_);
+  Original<OSSL_FUNC_kdf_reset_fn>(OSSL_FUNC_KDF_RESET)(inner());
 }
 
 Status KdfContext::Note(const OSSL_PARAM* params) {
   has_key_bytes_ |= HasKeyBytes(params);
   if (const OSSL_PARAM* named = FindHsmKey(params)) {
-    HSMCORE_TRY(hsmcore::KeyPtr key, LoadHsmKey(provider_, *named));
-    HSMCORE_TRY(held_, HeldKdf::New(std::move(key), original_.algorithm()));
+    HSMCORE_TRY(hsmcore::KeyPtr key, LoadHsmKey(provider(), *named));
+    HSMCORE_TRY(held_, HeldKdf::New(std::move(key), algorithm()));
   }
   if (held_ != nullptr && has_key_bytes_) return std::unexpected(TwoKeys());
   return {};
@@ -64,54 +66,50 @@ Result<bool> KdfContext::Derive(std::span<unsigned char> out, const OSSL_PARAM* 
   HSMCORE_CHECK(Note(params));
   if (held_ != nullptr) {
     // The key comes last: TLS13-KDF takes no parameter before its mode.
-    if (params != nullptr && Original<OSSL_FUNC_kdf_set_ctx_params_fn>(
-                                 OSSL_FUNC_KDF_SET_CTX_PARAMS)(inner_, params) != 1) {
-      return false;
-    }
-    HSMCORE_CHECK(held_->Prepare(inner_));
+    if (params != nullptr && !SetInner(params)) return false;
+    HSMCORE_CHECK(held_->Prepare(inner()));
     params = nullptr;
   }
-  return Original<OSSL_FUNC_kdf_derive_fn>(OSSL_FUNC_KDF_DERIVE)(inner_, out.data(), out.size(),
+  return Original<OSSL_FUNC_kdf_derive_fn>(OSSL_FUNC_KDF_DERIVE)(inner(), out.data(), out.size(),
                                                                  params) == 1;
+}
+
+Result<std::unique_ptr<SecretObject>> KdfContext::DeriveSkey(SkeymgmtImport* import,
+                                                             std::size_t size,
+                                                             const OSSL_PARAM* params) {
+  hsmcore::SecretBytes value(size);
+  HSMCORE_TRY(const bool derived,
+              Derive(value.Write(hsmcore::SecretAccess{"derive a secret key"}), params));
+  if (!derived) return nullptr;
+  return KeepDerived(provider(), import, value, held_ == nullptr ? nullptr : &held_->key());
+}
+
+Result<bool> KdfContext::SetSkey(const SecretObject& skey, std::string_view param) {
+  if (has_key_bytes_) return std::unexpected(TwoKeys());
+  HSMCORE_TRY(auto held, HeldKdf::New(skey.key(), algorithm()));
+  // EVP_KDF_CTX_set_SKEY says "key" where its caller says nothing.
+  if (param != held->param() && param != OSSL_KDF_PARAM_KEY) {
+    return Fail(ErrorCode::kNotSupported, "an EVP_SKEY can be the '" + std::string(held->param()) +
+                                              "' of this KDF, not its '" + std::string(param) +
+                                              "'");
+  }
+  held_ = std::move(held);
+  return true;
 }
 
 Result<bool> KdfContext::Set(const OSSL_PARAM* params) {
   HSMCORE_CHECK(Note(params));
-  return Original<OSSL_FUNC_kdf_set_ctx_params_fn>(OSSL_FUNC_KDF_SET_CTX_PARAMS)(inner_, params) ==
-         1;
+  return SetInner(params);
 }
 
 Result<bool> KdfContext::Get(OSSL_PARAM* params) const {
   if (held_ != nullptr) HSMCORE_CHECK(RefuseKeyBytes(params));
-  return Original<OSSL_FUNC_kdf_get_ctx_params_fn>(OSSL_FUNC_KDF_GET_CTX_PARAMS)(inner_, params) ==
-         1;
+  return GetInner(params);
 }
 
-Result<std::unique_ptr<KdfContext>> KdfContext::Clone() const {
-  void* inner = Original<OSSL_FUNC_kdf_dupctx_fn>(OSSL_FUNC_KDF_DUPCTX)(inner_);
-  if (inner == nullptr) return Fail(ErrorCode::kCryptoFailure, "copying a KDF context");
-  auto copy = std::make_unique<KdfContext>(provider_, original_, inner);
-  if (held_ != nullptr) copy->held_ = held_->Clone();
-  copy->has_key_bytes_ = has_key_bytes_;
-  return copy;
-}
+using Callbacks = ContextCallbacks<KdfContext>;
 
-KdfContext& Of(void* context) { return *static_cast<KdfContext*>(context); }
-
-void* New(const ProviderContext& provider, const HeldOriginal& original) {
-  return Guard(provider.core, [&]() -> Result<std::unique_ptr<KdfContext>> {
-    void* inner =
-        original.Function<OSSL_FUNC_kdf_newctx_fn>(OSSL_FUNC_KDF_NEWCTX)(original.context());
-    if (inner == nullptr) return Fail(ErrorCode::kCryptoFailure, "a KDF context");
-    return std::make_unique<KdfContext>(provider, original, inner);
-  });
-}
-
-void FreeContext(void* context) { delete static_cast<KdfContext*>(context); }
-
-void* Dup(void* context) {
-  return Guard(Of(context).core(), [&] { return Of(context).Clone(); });
-}
+KdfContext& Of(void* context) { return Callbacks::Of(context); }
 
 void Reset(void* context) { Of(context).Reset(); }
 
@@ -120,28 +118,40 @@ int Derive(void* context, unsigned char* out, std::size_t size, const OSSL_PARAM
                [&] { return Of(context).Derive(std::span(out, size), params); });
 }
 
-int GetParams(void* context, OSSL_PARAM* params) {
-  return Guard(Of(context).core(), [&] { return Of(context).Get(params); });
+int SetSkey(void* context, void* skey, const char* param) {
+  return Guard(Of(context).core(), [&]() -> Result<bool> {
+    if (skey == nullptr) return Fail(ErrorCode::kInvalidArgument, "no key is given");
+    return Of(context).SetSkey(*static_cast<const SecretObject*>(skey),
+                               param == nullptr ? OSSL_KDF_PARAM_KEY : param);
+  });
 }
 
-int SetParams(void* context, const OSSL_PARAM* params) {
-  return Guard(Of(context).core(), [&] { return Of(context).Set(params); });
+void* DeriveSkeyNow(void* context, const char*, void*, SkeymgmtImport* import, std::size_t size,
+                    const OSSL_PARAM* params) {
+  return Guard(Of(context).core(), [&] { return Of(context).DeriveSkey(import, size, params); });
 }
 
 // NOLINTBEGIN(cppcoreguidelines-interfaces-global-init): addresses of functions are constants
 const OSSL_DISPATCH kFunctions[] = {
-    HSM_ENTRY(KDF_FREECTX, kdf_freectx, FreeContext),
-    HSM_ENTRY(KDF_DUPCTX, kdf_dupctx, Dup),
+    HSM_ENTRY(KDF_FREECTX, kdf_freectx, Callbacks::Free),
+    HSM_ENTRY(KDF_DUPCTX, kdf_dupctx, Callbacks::Dup),
     HSM_ENTRY(KDF_RESET, kdf_reset, Reset),
     HSM_ENTRY(KDF_DERIVE, kdf_derive, Derive),
-    HSM_ENTRY(KDF_GET_CTX_PARAMS, kdf_get_ctx_params, GetParams),
-    HSM_ENTRY(KDF_SET_CTX_PARAMS, kdf_set_ctx_params, SetParams),
+    HSM_ENTRY(KDF_GET_CTX_PARAMS, kdf_get_ctx_params, Callbacks::GetParams),
+    HSM_ENTRY(KDF_SET_CTX_PARAMS, kdf_set_ctx_params, Callbacks::SetParams),
+};
+const OSSL_DISPATCH kAdded[] = {
+    HSM_ENTRY_OF(kKdfSetSkey, KdfSetSkey, SetSkey),
+    HSM_ENTRY_OF(kKdfDeriveSkey, DeriveSkey, DeriveSkeyNow),
 };
 // NOLINTEND(cppcoreguidelines-interfaces-global-init)
 
 }  // namespace
 
-const HeldOperation kHeldKdfs = {New, kFunctions, HeldKdf::Exists,
+const HeldOperation kHeldKdfs = {Callbacks::New,
+                                 kFunctions,
+                                 kAdded,
+                                 HeldKdf::Exists,
                                  OSSL_FUNC_KDF_SETTABLE_CTX_PARAMS,
                                  OSSL_FUNC_KDF_GETTABLE_CTX_PARAMS};
 

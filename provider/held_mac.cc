@@ -7,57 +7,51 @@
 
 #include "dispatch.h"
 #include "guard.h"
-#include "held_original.h"
+#include "held_context.h"
 #include "hsmcore/held_algorithm.h"
+#include "newer_openssl.h"
+#include "skeymgmt.h"
 
 namespace provider {
 namespace {
 
 using hsmcore::HeldMac;
 
-// Around a context of OpenSSL's, as CipherContext.
-class MacContext {
+class MacContext : public HeldContext<HeldMac> {
  public:
+  static constexpr ContextFunctions kFunctions = {"MAC",
+                                                  OSSL_FUNC_MAC_NEWCTX,
+                                                  OSSL_FUNC_MAC_FREECTX,
+                                                  OSSL_FUNC_MAC_DUPCTX,
+                                                  OSSL_FUNC_MAC_GET_CTX_PARAMS,
+                                                  OSSL_FUNC_MAC_SET_CTX_PARAMS};
+
   MacContext(const ProviderContext& provider, const HeldOriginal& original, void* inner)
-      : provider_(provider), original_(original), inner_(inner) {}
-  MacContext(const MacContext&) = delete;
-  MacContext& operator=(const MacContext&) = delete;
-  ~MacContext() { Original<OSSL_FUNC_mac_freectx_fn>(OSSL_FUNC_MAC_FREECTX)(inner_); }
+      : HeldContext(kFunctions, provider, original, inner) {}
+  MacContext(const MacContext& other, void* inner)
+      : HeldContext(other, inner), block_cipher_(other.block_cipher_) {}
 
-  const Core& core() const { return provider_.core; }
-  void* inner() const { return inner_; }
-  template <class Type>
-  Type* Original(int id) const {
-    return original_.Function<Type>(id);
-  }
-
-  bool is_held() const { return held_ != nullptr; }
   bool is_ready() const { return held_ == nullptr || held_->begun(); }
   void NoteKeyBytes() { has_key_bytes_ = true; }
 
   Status Init(const unsigned char* key, const OSSL_PARAM* params);
+  // With the key of an EVP_SKEY.
+  Result<bool> InitSkey(const SecretObject& skey, const OSSL_PARAM* params);
   Result<bool> Set(const OSSL_PARAM* params);
-  Result<bool> Get(OSSL_PARAM* params) const;
-  Result<std::unique_ptr<MacContext>> Clone() const;
+  // OpenSSL's MACs tell no key.
+  Result<bool> Get(OSSL_PARAM* params) const { return GetInner(params); }
 
  private:
   // What concerns a held key in parameters that are about to be set.
   Status Note(const OSSL_PARAM* params);
-  Status TakeKey(const OSSL_PARAM& param);
+  Status TakeKey(hsmcore::KeyPtr key);
 
-  const ProviderContext& provider_;
-  const HeldOriginal& original_;
-  void* const inner_;
-  std::unique_ptr<HeldMac> held_;
-  bool has_key_bytes_ = false;
   std::string block_cipher_;  // that was asked for
 };
 
-Status MacContext::TakeKey(const OSSL_PARAM& param) {
+Status MacContext::TakeKey(hsmcore::KeyPtr key) {
   if (has_key_bytes_) return std::unexpected(TwoKeys());
-  HSMCORE_TRY(hsmcore::KeyPtr key, LoadHsmKey(provider_, param));
-  HSMCORE_TRY(auto held, HeldMac::New(std::move(key), original_.algorithm()));
-  held_ = std::move(held);
+  HSMCORE_TRY(held_, HeldMac::New(std::move(key), algorithm()));
   return {};
 }
 
@@ -67,57 +61,50 @@ Status MacContext::Note(const OSSL_PARAM* params) {
   if (const OSSL_PARAM* cipher = OSSL_PARAM_locate_const(params, OSSL_MAC_PARAM_CIPHER)) {
     HSMCORE_TRY(block_cipher_, GetText(*cipher));
   }
-  if (const OSSL_PARAM* named = FindHsmKey(params)) HSMCORE_CHECK(TakeKey(*named));
+  if (const OSSL_PARAM* named = FindHsmKey(params)) {
+    HSMCORE_TRY(hsmcore::KeyPtr key, LoadHsmKey(provider(), *named));
+    HSMCORE_CHECK(TakeKey(std::move(key)));
+  }
   if (held_ == nullptr) return {};
   HSMCORE_CHECK(RefuseKeyBytes(params));
-  return held_->ChooseBlockCipher(inner_, block_cipher_);
+  return held_->ChooseBlockCipher(inner(), block_cipher_);
 }
 
 Status MacContext::Init(const unsigned char* key, const OSSL_PARAM* params) {
   if (key != nullptr) return std::unexpected(TwoKeys());
   HSMCORE_CHECK(Note(params));
-  return held_->Init(inner_, params);
+  return held_->Init(inner(), params);
+}
+
+Result<bool> MacContext::InitSkey(const SecretObject& skey, const OSSL_PARAM* params) {
+  if (FindHsmKey(params) != nullptr || HasKeyBytes(params)) return std::unexpected(TwoKeys());
+  auto held = HeldMac::New(skey.key(), algorithm());
+  if (held) {
+    if (has_key_bytes_) return std::unexpected(TwoKeys());
+    held_ = *std::move(held);
+    HSMCORE_CHECK(params == nullptr ? held_->ChooseBlockCipher(inner(), block_cipher_)
+                                    : Note(params));
+    HSMCORE_CHECK(held_->Init(inner(), params));
+    return true;
+  }
+  const auto bytes = UntypedBytes(*skey.key());
+  if (held_ != nullptr || !bytes || held.error().code() != ErrorCode::kKeyTypeMismatch) {
+    return std::unexpected(std::move(held).error());
+  }
+  NoteKeyBytes();
+  return Original<OSSL_FUNC_mac_init_fn>(OSSL_FUNC_MAC_INIT)(inner(), bytes->data(), bytes->size(),
+                                                             params) == 1;
 }
 
 // False: OpenSSL's function said so, and has raised why.
 Result<bool> MacContext::Set(const OSSL_PARAM* params) {
   HSMCORE_CHECK(Note(params));
-  return Original<OSSL_FUNC_mac_set_ctx_params_fn>(OSSL_FUNC_MAC_SET_CTX_PARAMS)(inner_, params) ==
-         1;
+  return SetInner(params);
 }
 
-Result<bool> MacContext::Get(OSSL_PARAM* params) const {
-  // OpenSSL's MACs tell no key.
-  return Original<OSSL_FUNC_mac_get_ctx_params_fn>(OSSL_FUNC_MAC_GET_CTX_PARAMS)(inner_, params) ==
-         1;
-}
+using Callbacks = ContextCallbacks<MacContext>;
 
-Result<std::unique_ptr<MacContext>> MacContext::Clone() const {
-  void* inner = Original<OSSL_FUNC_mac_dupctx_fn>(OSSL_FUNC_MAC_DUPCTX)(inner_);
-  if (inner == nullptr) return Fail(ErrorCode::kCryptoFailure, "copying a MAC context");
-  auto copy = std::make_unique<MacContext>(provider_, original_, inner);
-  if (held_ != nullptr) copy->held_ = held_->Clone();
-  copy->has_key_bytes_ = has_key_bytes_;
-  copy->block_cipher_ = block_cipher_;
-  return copy;
-}
-
-MacContext& Of(void* context) { return *static_cast<MacContext*>(context); }
-
-void* New(const ProviderContext& provider, const HeldOriginal& original) {
-  return Guard(provider.core, [&]() -> Result<std::unique_ptr<MacContext>> {
-    void* inner =
-        original.Function<OSSL_FUNC_mac_newctx_fn>(OSSL_FUNC_MAC_NEWCTX)(original.context());
-    if (inner == nullptr) return Fail(ErrorCode::kCryptoFailure, "a MAC context");
-    return std::make_unique<MacContext>(provider, original, inner);
-  });
-}
-
-void FreeContext(void* context) { delete static_cast<MacContext*>(context); }
-
-void* Dup(void* context) {
-  return Guard(Of(context).core(), [&] { return Of(context).Clone(); });
-}
+MacContext& Of(void* context) { return Callbacks::Of(context); }
 
 int Init(void* context, const unsigned char* key, std::size_t key_size, const OSSL_PARAM* params) {
   MacContext& mac = Of(context);
@@ -127,6 +114,13 @@ int Init(void* context, const unsigned char* key, std::size_t key_size, const OS
   if (key != nullptr) mac.NoteKeyBytes();
   return mac.Original<OSSL_FUNC_mac_init_fn>(OSSL_FUNC_MAC_INIT)(mac.inner(), key, key_size,
                                                                  params);
+}
+
+int InitSkey(void* context, void* skey, const OSSL_PARAM* params) {
+  if (skey == nullptr) return Init(context, nullptr, 0, params);
+  MacContext& mac = Of(context);
+  return Guard(mac.core(),
+               [&] { return mac.InitSkey(*static_cast<const SecretObject*>(skey), params); });
 }
 
 bool CheckReady(const MacContext& mac) {
@@ -148,29 +142,27 @@ int Final(void* context, unsigned char* out, std::size_t* size, std::size_t spac
   return mac.Original<OSSL_FUNC_mac_final_fn>(OSSL_FUNC_MAC_FINAL)(mac.inner(), out, size, space);
 }
 
-int GetParams(void* context, OSSL_PARAM* params) {
-  return Guard(Of(context).core(), [&] { return Of(context).Get(params); });
-}
-
-int SetParams(void* context, const OSSL_PARAM* params) {
-  return Guard(Of(context).core(), [&] { return Of(context).Set(params); });
-}
-
 // NOLINTBEGIN(cppcoreguidelines-interfaces-global-init): addresses of functions are constants
 const OSSL_DISPATCH kFunctions[] = {
     HSM_ENTRY(MAC_INIT, mac_init, Init),
     HSM_ENTRY(MAC_UPDATE, mac_update, Update),
     HSM_ENTRY(MAC_FINAL, mac_final, Final),
-    HSM_ENTRY(MAC_FREECTX, mac_freectx, FreeContext),
-    HSM_ENTRY(MAC_DUPCTX, mac_dupctx, Dup),
-    HSM_ENTRY(MAC_GET_CTX_PARAMS, mac_get_ctx_params, GetParams),
-    HSM_ENTRY(MAC_SET_CTX_PARAMS, mac_set_ctx_params, SetParams),
+    HSM_ENTRY(MAC_FREECTX, mac_freectx, Callbacks::Free),
+    HSM_ENTRY(MAC_DUPCTX, mac_dupctx, Callbacks::Dup),
+    HSM_ENTRY(MAC_GET_CTX_PARAMS, mac_get_ctx_params, Callbacks::GetParams),
+    HSM_ENTRY(MAC_SET_CTX_PARAMS, mac_set_ctx_params, Callbacks::SetParams),
+};
+const OSSL_DISPATCH kAdded[] = {
+    HSM_ENTRY_OF(kMacInitSkey, MacInitSkey, InitSkey),
 };
 // NOLINTEND(cppcoreguidelines-interfaces-global-init)
 
 }  // namespace
 
-const HeldOperation kHeldMacs = {New, kFunctions, HeldMac::Exists,
+const HeldOperation kHeldMacs = {Callbacks::New,
+                                 kFunctions,
+                                 kAdded,
+                                 HeldMac::Exists,
                                  OSSL_FUNC_MAC_SETTABLE_CTX_PARAMS,
                                  OSSL_FUNC_MAC_GETTABLE_CTX_PARAMS};
 

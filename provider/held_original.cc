@@ -51,7 +51,19 @@ bool HasKeyBytes(const OSSL_PARAM* params) {
 
 Error TwoKeys() {
   return {ErrorCode::kInvalidArgument,
-          "key bytes and hsm-key are given; use one of them, and a new context for another key"};
+          "key bytes and hsm-key or an EVP_SKEY are given; use one of them, and a new context for "
+          "another key"};
+}
+
+bool IsSameKey(const hsmcore::Key& a, const hsmcore::Key& b) {
+  return a.private_info() != nullptr && b.private_info() != nullptr &&
+         a.private_info()->handle == b.private_info()->handle;
+}
+
+std::optional<ByteView> UntypedBytes(const hsmcore::Key& key) {
+  if (key.type() != hsmcore::KeyType::kGenericSecret) return std::nullopt;
+  const Result<ByteView> value = key.GivenValue();
+  return value ? std::optional(*value) : std::nullopt;
 }
 
 Status RefuseKeyBytes(const OSSL_PARAM* params) {

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -51,7 +52,8 @@ class HeldOriginal {
 // here take a provider context, or no context at all.
 struct HeldOperation {
   void* (*make)(const ProviderContext& provider, const HeldOriginal& original);
-  std::span<const OSSL_DISPATCH> functions;
+  std::span<const OSSL_DISPATCH> functions;  // in the place of the original's
+  std::span<const OSSL_DISPATCH> added;      // of a later OpenSSL, whether the original has them
   bool (*exists)(std::string_view names);
   int settable_function;
   int gettable_function;
@@ -73,6 +75,11 @@ Result<hsmcore::KeyPtr> LoadHsmKey(const ProviderContext& provider, const OSSL_P
 Status RefuseKeyBytes(const OSSL_PARAM* params);
 bool HasKeyBytes(const OSSL_PARAM* params);
 Error TwoKeys();
+// A key is the same when it was loaded again.
+bool IsSameKey(const hsmcore::Key& a, const hsmcore::Key& b);
+// The bytes of a generic secret that the program gave itself, which serve wherever OpenSSL takes
+// key bytes: a program that knows its keys by their bytes names no type. Nothing for any other key.
+std::optional<ByteView> UntypedBytes(const hsmcore::Key& key);
 
 }  // namespace provider
 

@@ -8,11 +8,14 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 
 #include "dispatch.h"
 #include "guard.h"
 #include "key_object.h"
+#include "newer_openssl.h"
 #include "params.h"
+#include "skeymgmt.h"
 
 namespace provider {
 namespace {
@@ -38,6 +41,9 @@ class Agreement {
   Result<std::size_t> Size() const;
   // The secret's true length, whatever the room; kBufferTooSmall rather than a shortened secret.
   Result<std::size_t> Derive(std::span<std::uint8_t> out) const;
+  // The first `size` bytes of the secret as a secret key (OpenSSL 3.6).
+  Result<std::unique_ptr<SecretObject>> DeriveSkey(SkeymgmtImport* import, std::size_t size,
+                                                   const OSSL_PARAM* params);
   Status Set(const OSSL_PARAM* params);
   Status Get(OSSL_PARAM* params) const;
 
@@ -56,6 +62,8 @@ class Agreement {
   Status GetKdfInfo(OSSL_PARAM& param) const { return PutOctetPointer(param, kdf_info_); }
 
  private:
+  Result<hsmcore::SecretBytes> Agree() const;
+
   const ProviderContext& provider_;
   hsmcore::KeyPtr key_;
   hsmcore::KeyPtr peer_;
@@ -118,20 +126,37 @@ Result<std::size_t> Agreement::Size() const {
   return curve ? RowOf(*curve).field_bytes : key_->max_signature_size();
 }
 
-Result<std::size_t> Agreement::Derive(std::span<std::uint8_t> out) const {
-  HSMCORE_TRY(const std::size_t size, Size());
+Result<hsmcore::SecretBytes> Agreement::Agree() const {
   if (peer_ == nullptr) return Fail(ErrorCode::kOperationState, "no peer key was given");
-  if (out.size() < size) {
-    return Fail(ErrorCode::kBufferTooSmall, "the buffer is shorter than the secret");
-  }
   hsmcore::AgreeMechanism mechanism;
   if (with_kdf_) {
     if (kdf_digest_ == Digest::kNone) return Fail(ErrorCode::kDigest, "X963KDF needs a digest");
     mechanism = {kdf_digest_, kdf_info_, kdf_length_};
   }
-  HSMCORE_TRY(const hsmcore::SecretBytes secret, key_->Agree(mechanism, *peer_));
+  return key_->Agree(mechanism, *peer_);
+}
+
+Result<std::size_t> Agreement::Derive(std::span<std::uint8_t> out) const {
+  HSMCORE_TRY(const std::size_t size, Size());
+  if (peer_ != nullptr && out.size() < size) {
+    return Fail(ErrorCode::kBufferTooSmall, "the buffer is shorter than the secret");
+  }
+  HSMCORE_TRY(const hsmcore::SecretBytes secret, Agree());
   std::ranges::copy(secret.Read(hsmcore::SecretAccess{"hand out an agreed secret"}), out.begin());
   return secret.size();
+}
+
+Result<std::unique_ptr<SecretObject>> Agreement::DeriveSkey(SkeymgmtImport* import,
+                                                            std::size_t size,
+                                                            const OSSL_PARAM* params) {
+  HSMCORE_CHECK(Set(params));
+  HSMCORE_TRY(hsmcore::SecretBytes secret, Agree());
+  if (size > secret.size()) {
+    return Fail(ErrorCode::kKeySize, "the agreed secret has " + std::to_string(secret.size()) +
+                                         " bytes, and the key is to have " + std::to_string(size));
+  }
+  secret.Truncate(size);
+  return KeepDerived(provider_, import, secret, key_.get());
 }
 
 Status Agreement::Set(const OSSL_PARAM* params) { return SetAll<Agreement>(*this, kRows, params); }
@@ -206,6 +231,11 @@ int Derive(void* ctx, unsigned char* secret, std::size_t* size, std::size_t spac
   });
 }
 
+void* DeriveSkeyNow(void* ctx, const char*, void*, SkeymgmtImport* import, std::size_t size,
+                    const OSSL_PARAM* params) {
+  return Guard(Of(ctx).core(), [&] { return Of(ctx).DeriveSkey(import, size, params); });
+}
+
 int SetParams(void* ctx, const OSSL_PARAM* params) {
   return Guard(Of(ctx).core(), [&] { return Of(ctx).Set(params); });
 }
@@ -222,7 +252,8 @@ const OSSL_PARAM* GettableParams(void*, void*) { return kGettable.data(); }
       HSM_ENTRY(KEYEXCH_FREECTX, keyexch_freectx, Free),                                           \
       HSM_ENTRY(KEYEXCH_DUPCTX, keyexch_dupctx, Dup), HSM_ENTRY(KEYEXCH_INIT, keyexch_init, Init), \
       HSM_ENTRY(KEYEXCH_SET_PEER, keyexch_set_peer, SetPeer),                                      \
-      HSM_ENTRY(KEYEXCH_DERIVE, keyexch_derive, Derive)
+      HSM_ENTRY(KEYEXCH_DERIVE, keyexch_derive, Derive),                                           \
+      HSM_ENTRY_OF(kKeyexchDeriveSkey, ::provider::DeriveSkey, DeriveSkeyNow)
 
 const OSSL_DISPATCH kEcdh[] = {
     HSM_AGREEMENT_ROWS,

@@ -65,6 +65,9 @@ struct Generation {
   bool named = false;
 };
 
+// Applies the attribute that the parameter "hsm-" and its name gives to a new object of a class.
+Status ApplyAttribute(hsmcore::ObjectAttributes& half, hsmcore::KeyClass klass,
+                      const OSSL_PARAM& param);
 const OSSL_PARAM* GenerationSettableOf(hsmcore::KeyType type);
 Result<std::unique_ptr<Generation>> BeginGeneration(const ProviderContext& provider,
                                                     hsmcore::KeyType type, int selection,

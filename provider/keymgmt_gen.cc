@@ -89,23 +89,13 @@ Status SetOwnGroup(Generation& generation, const OSSL_PARAM& param) {
               "the group of this key type is " + std::string(AlgorithmName(generation.spec.type)));
 }
 
-// ---- Attributes: the parameter is "hsm-" and the attribute's name ----
+// ---- Attributes ----
 
-std::string_view AttributeNameOf(const OSSL_PARAM& param) {
-  return std::string_view(param.key).substr(std::string_view("hsm-").size());
-}
-
-Status Apply(hsmcore::ObjectAttributes& half, KeyClass klass, const OSSL_PARAM& param) {
-  HSMCORE_TRY(const std::string_view value, GetText(param));
-  auto status = ApplyAtCreation(half, klass, AttributeNameOf(param), value);
-  if (status) return {};
-  return Fail(status.error().code(), std::string(param.key) + ": " + status.error().detail());
-}
 Status SetPrivateHalf(Generation& generation, const OSSL_PARAM& param) {
-  return Apply(generation.form.private_half, KeyClass::kPrivateKey, param);
+  return ApplyAttribute(generation.form.private_half, KeyClass::kPrivateKey, param);
 }
 Status SetPublicHalf(Generation& generation, const OSSL_PARAM& param) {
-  return Apply(generation.form.public_half, KeyClass::kPublicKey, param);
+  return ApplyAttribute(generation.form.public_half, KeyClass::kPublicKey, param);
 }
 Status SetBothHalves(Generation& generation, const OSSL_PARAM& param) {
   HSMCORE_CHECK(SetPrivateHalf(generation, param));
@@ -192,6 +182,14 @@ const TypeRows& RowsOf(KeyType type) {
 }
 
 }  // namespace
+
+Status ApplyAttribute(hsmcore::ObjectAttributes& half, KeyClass klass, const OSSL_PARAM& param) {
+  const std::string_view name = std::string_view(param.key).substr(std::string_view("hsm-").size());
+  HSMCORE_TRY(const std::string_view value, GetText(param));
+  auto status = ApplyAtCreation(half, klass, name, value);
+  if (status) return {};
+  return Fail(status.error().code(), std::string(param.key) + ": " + status.error().detail());
+}
 
 const OSSL_PARAM* GenerationSettableOf(KeyType type) { return RowsOf(type).settable; }
 

@@ -61,7 +61,10 @@ Result<std::size_t> GetSize(const OSSL_PARAM& param) {
 Result<ByteView> GetOctets(const OSSL_PARAM& param) {
   const void* data = nullptr;
   std::size_t size = 0;
-  if (OSSL_PARAM_get_octet_string_ptr(&param, &data, &size) != 1) return Bad(param, "bytes");
+  if (OSSL_PARAM_get_octet_string_ptr(&param, &data, &size) != 1 ||
+      (data == nullptr && size != 0)) {
+    return Bad(param, "bytes");
+  }
   return ByteView(static_cast<const std::uint8_t*>(data), size);
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "algorithm_id.h"
+#include "newer_openssl.h"
 #include "params.h"
 #include "signature.h"
 
@@ -121,11 +122,6 @@ Status MessageSignature::SetMu(const OSSL_PARAM& param) {
 
 using Message = SignatureAdapter<MessageSignature>;
 
-// OSSL_FUNC_SIGNATURE_SIGN_MESSAGE_INIT and OSSL_FUNC_SIGNATURE_VERIFY_MESSAGE_INIT of OpenSSL 3.4,
-// called as SIGN_INIT and VERIFY_INIT are.
-constexpr int kSignMessageInit = 27;
-constexpr int kVerifyMessageInit = 30;
-
 }  // namespace
 
 const OSSL_DISPATCH kEddsaSignature[] = {
@@ -136,9 +132,11 @@ const OSSL_DISPATCH kEddsaSignature[] = {
 // OpenSSL has these key types since 3.5, so it knows the calls for whole messages too.
 const OSSL_DISPATCH kMessageSignature[] = {
     HSM_SIGNATURE_ROWS(Message),
-    HSM_ENTRY_AS(kSignMessageInit, signature_sign_init, Message::Init<SignatureUse::kSign>),
+    HSM_ENTRY_AS(kSignatureSignMessageInit, signature_sign_init,
+                 Message::Init<SignatureUse::kSign>),
     HSM_ENTRY(SIGNATURE_SIGN, signature_sign, Message::Sign),
-    HSM_ENTRY_AS(kVerifyMessageInit, signature_verify_init, Message::Init<SignatureUse::kVerify>),
+    HSM_ENTRY_AS(kSignatureVerifyMessageInit, signature_verify_init,
+                 Message::Init<SignatureUse::kVerify>),
     HSM_ENTRY(SIGNATURE_VERIFY, signature_verify, Message::Verify),
     HSM_ENTRY(SIGNATURE_SET_CTX_PARAMS, signature_set_ctx_params, Message::Set),
     HSM_ENTRY(SIGNATURE_SETTABLE_CTX_PARAMS, signature_settable_ctx_params, Message::Settable),

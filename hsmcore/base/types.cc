@@ -90,8 +90,8 @@ constexpr auto kKeyTypes = std::to_array<KeyTypeRow>({
     {KeyType::kAesXts, "aes-xts", "AES-XTS", "", KeyForm::kSecret, KeyPurpose::kSeveral, 0, 0, 0},
     {KeyType::kGenericSecret, "generic-secret", "GENERIC-SECRET", "", KeyForm::kSecret,
      KeyPurpose::kSeveral, 0, 0, 0},
-    {KeyType::kDes3, "des3", "DES3", "", KeyForm::kSecret, KeyPurpose::kSeveral, 0, 0, 0},
-    {KeyType::kChaCha20, "chacha20", "CHACHA20", "", KeyForm::kSecret, KeyPurpose::kSeveral, 0, 0,
+    {KeyType::kDes3, "des3", "3DES", "", KeyForm::kSecret, KeyPurpose::kSeveral, 0, 0, 0},
+    {KeyType::kChaCha20, "chacha20", "ChaCha20", "", KeyForm::kSecret, KeyPurpose::kSeveral, 0, 0,
      0},
 });
 static_assert(std::ranges::is_sorted(kKeyTypes, {}, &KeyTypeRow::type) &&

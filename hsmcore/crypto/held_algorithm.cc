@@ -136,6 +136,8 @@ class Kdf final : public HeldKdf {
   Kdf(GatedKey key, OriginalAlgorithm original, const HeldKdfRow& row)
       : key_(std::move(key)), original_(original), row_(&row) {}
 
+  const Key& key() const override { return *key_.gate; }
+  const char* param() const override { return row_->param; }
   Status Prepare(void* context) override {
     HSMCORE_CHECK(key_.gate->CheckUse(Key::Use::kDerive));
     const ErrorMark errors;

@@ -48,6 +48,7 @@ class Cipher final : public HeldCipher {
 
   Status Init(void* context, Direction direction, const std::uint8_t* nonce,
               std::size_t nonce_bytes, const OSSL_PARAM* params) override;
+  const Key& key() const override { return *key_.gate; }
   void End() override;
   Status ProvideNonce(void* context) override;
   Status NoteParams(const OSSL_PARAM* params) override;

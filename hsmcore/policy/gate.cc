@@ -133,6 +133,15 @@ Status AllowWrap(const KeyInfo& payload, const KeyInfo& wrapping, std::string_vi
   return {};
 }
 
+Status AllowGivenValue(const KeyInfo& info, bool token) {
+  const AttributeFlags& flags = info.attributes.flags;
+  if (!token && !flags.Has(Attribute::kLocal) && flags.Has(Attribute::kExtractable)) return {};
+  return Fail(ErrorCode::kSecretKeyHeld,
+              Cat("the bytes of key ", info.handle.ToString(),
+                  " do not leave the HSM; use it with ciphers, MACs and KDFs of this provider, "
+                  "fetched with provider=hsm, that take held keys"));
+}
+
 Status AllowDelete(const KeyInfo& info) {
   if (info.attributes.flags.Has(Attribute::kDestroyable)) return {};
   return Fail(ErrorCode::kAttributeForbids,

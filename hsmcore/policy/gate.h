@@ -45,6 +45,10 @@ Status AllowUse(Key::Use use, const UsableKey& key);
 // key's `wrap-template` asks for; kKeyTypeMismatch: a public key.
 Status AllowWrap(const KeyInfo& payload, const KeyInfo& wrapping, std::string_view user);
 
+// May a program have the bytes of a secret key? Only those that it gave itself, for a session key,
+// and while the key is extractable. kSecretKeyHeld.
+Status AllowGivenValue(const KeyInfo& info, bool token);
+
 // kAttributeForbids, when `destroyable` is false.
 Status AllowDelete(const KeyInfo& info);
 

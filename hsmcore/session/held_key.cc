@@ -58,13 +58,14 @@ Status HeldKey::CheckUse(Use use) const {
   return AskGate(use);
 }
 
+Status HeldKey::CheckThere() const {
+  if (IsUnchanged(answers_.load(std::memory_order_acquire))) return {};
+  if (parts_.core != nullptr) return LookAgain();
+  return Fail(ErrorCode::kKeyGone, Cat("session key ", handle_.ToString(), " was deleted"));
+}
+
 Status HeldKey::AskGate(Use use) const {
-  if (!IsUnchanged(answers_.load(std::memory_order_acquire))) {
-    if (parts_.core == nullptr) {
-      return Fail(ErrorCode::kKeyGone, Cat("session key ", handle_.ToString(), " was deleted"));
-    }
-    HSMCORE_CHECK(LookAgain());
-  }
+  HSMCORE_CHECK(CheckThere());
   std::uint64_t answers = answers_.load(std::memory_order_acquire);  // before the flags
   HSMCORE_CHECK(policy::AllowKeyType(parts_.rules, type(), use));
   HSMCORE_CHECK(
@@ -212,6 +213,15 @@ Result<std::unique_ptr<SignatureStream>> HeldKey::NewMacVerifier(
 Result<SecretBytes> HeldKey::Derive(const KdfMechanism& mechanism, std::size_t bytes) const {
   HSMCORE_CHECK(CheckSecretUse(Use::kDerive));
   return crypto::DeriveBytes(*parts_.secret, mechanism, bytes);
+}
+
+Result<ByteView> HeldKey::GivenValue() const {
+  if (parts_.secret == nullptr) {
+    return Fail(ErrorCode::kKeyTypeMismatch, Cat("key ", handle().ToString(), " is no secret key"));
+  }
+  HSMCORE_CHECK(CheckThere());
+  HSMCORE_CHECK(policy::AllowGivenValue(*parts_.private_info, is_token()));
+  return parts_.secret->value().Read(SecretAccess{"give a program its own key back"});
 }
 
 }  // namespace hsmcore::session

@@ -68,6 +68,7 @@ class HeldKey final : public Key {
   Result<std::unique_ptr<SignatureStream>> NewMac(const MacMechanism&) const override;
   Result<std::unique_ptr<SignatureStream>> NewMacVerifier(const MacMechanism&) const override;
   Result<SecretBytes> Derive(const KdfMechanism&, std::size_t bytes) const override;
+  Result<ByteView> GivenValue() const override;
   Status CheckUse(Use use) const override;
 
   KeyHandle handle() const { return handle_; }  // the private half's where there is one
@@ -88,6 +89,8 @@ class HeldKey final : public Key {
   }
   bool IsUnchanged(std::uint64_t answers) const;
   Status AskGate(Use use) const;
+  // kKeyGone.
+  Status CheckThere() const;
   Status LookAgain() const;
   // The gates for a signature and for RSA encryption.
   Status CheckSigning(const SignMechanism& mechanism, std::size_t tbs_size) const;

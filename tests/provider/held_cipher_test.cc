@@ -217,6 +217,10 @@ TEST_F(HeldCipher, RefusesARepeatedGcmNonce) {
   }
   EXPECT_FALSE(Begin(context.get(), nullptr, Direction::kEncrypt, nullptr, first.data()));
   ExpectError(ErrorCode::kMechanism, "has encrypted with this GCM nonce before");
+  // Naming the key anew makes no new one of it.
+  EXPECT_FALSE(
+      Begin(context.get(), nullptr, Direction::kEncrypt, nullptr, first.data(), Key("hsm:aes")));
+  ExpectError(ErrorCode::kMechanism, "has encrypted with this GCM nonce before");
   CipherCtx copy(EVP_CIPHER_CTX_new());
   ASSERT_EQ(EVP_CIPHER_CTX_copy(copy.get(), context.get()), 1);
   EXPECT_FALSE(Begin(copy.get(), nullptr, Direction::kEncrypt, nullptr, second.data()));

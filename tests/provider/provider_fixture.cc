@@ -64,8 +64,10 @@ std::string ErrorDetails() {
   return text;
 }
 
+// HSM_TEST_MODULE_DIR names another build's module: one that was built with older headers.
 Library::Library(Order order) : context_(OSSL_LIB_CTX_new()) {
-  OSSL_PROVIDER_set_default_search_path(get(), HSM_MODULE_DIR);
+  const char* other = std::getenv("HSM_TEST_MODULE_DIR");
+  OSSL_PROVIDER_set_default_search_path(get(), other != nullptr ? other : HSM_MODULE_DIR);
   const bool hsm_first = order == Order::kHsmFirst;
   for (const char* name : {hsm_first ? "hsm" : "default", hsm_first ? "default" : "hsm"}) {
     providers_.emplace_back(OSSL_PROVIDER_load(get(), name));

@@ -41,6 +41,7 @@ class HeldCipher {
   // Comes before the nonce is read from the context: the HSM makes one where Prepare would.
   virtual Status ProvideNonce(void* context) = 0;
   bool lacks_nonce() const { return lacks_nonce_; }
+  virtual const Key& key() const = 0;
   // The message has ended.
   virtual void End() = 0;
   // Comes before parameters are set. kNotSupported: they would go round Init's rules.
@@ -81,6 +82,8 @@ class HeldKdf {
   static Result<std::unique_ptr<HeldKdf>> New(KeyPtr key, const ossl_algorithm_st& algorithm);
   virtual ~HeldKdf() = default;
 
+  virtual const Key& key() const = 0;
+  virtual const char* param() const = 0;  // what the algorithm calls its key
   // Comes before every derivation.
   virtual Status Prepare(void* context) = 0;
   virtual std::unique_ptr<HeldKdf> Clone() const = 0;

@@ -132,6 +132,9 @@ class Key {
   virtual Result<std::unique_ptr<SignatureStream>> NewMacVerifier(const MacMechanism&) const = 0;
   // The derived bytes go to the caller; Session::Derive makes a held key of them.
   virtual Result<SecretBytes> Derive(const KdfMechanism&, std::size_t bytes) const = 0;
+  // The bytes of a session key that the program gave itself (Session::ImportSecret) and that is
+  // extractable: it gets back what it had. Valid as long as the key. kSecretKeyHeld: any other.
+  virtual Result<ByteView> GivenValue() const = 0;
 
   // Would the gate allow it? For EVP's *_init calls, so that the error comes early. A secret key
   // is asked for each of them; of a pair, the half that does it.

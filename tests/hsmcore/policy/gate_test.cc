@@ -84,6 +84,19 @@ TEST(GateTest, DeletingNeedsDestroyable) {
   EXPECT_EQ(CodeOf(AllowDelete(info)), ErrorCode::kAttributeForbids);
 }
 
+TEST(GateTest, AProgramGetsBackWhatItGave) {
+  constexpr bool kToken = true;
+  KeyInfo info;
+  info.attributes.flags = Only(Attribute::kExtractable);
+  EXPECT_TRUE(AllowGivenValue(info, !kToken));
+  EXPECT_EQ(CodeOf(AllowGivenValue(info, kToken)), ErrorCode::kSecretKeyHeld);
+  info.attributes.flags = AllBut(Attribute::kExtractable);
+  EXPECT_EQ(CodeOf(AllowGivenValue(info, !kToken)), ErrorCode::kSecretKeyHeld);
+  info.attributes.flags = Only(Attribute::kExtractable);
+  info.attributes.flags.Set(Attribute::kLocal, true);
+  EXPECT_EQ(CodeOf(AllowGivenValue(info, !kToken)), ErrorCode::kSecretKeyHeld);
+}
+
 // A key that may leave, and one that may take it out.
 KeyInfo Payload() {
   KeyInfo info;

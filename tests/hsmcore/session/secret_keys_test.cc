@@ -127,6 +127,35 @@ TEST(SecretKeysTest, OfASessionEndWithItAndCanBeKept) {
   EXPECT_EQ(CodeOf(cluster.User()->LoadSecret(ByLabel("mac"))), "ok");
 }
 
+TEST(SecretKeysTest, GiveAProgramBackWhatItGave) {
+  TestCluster cluster;
+  const auto session = cluster.User();
+  const SecretBytes value = SecretBytes::CopyOf(std::string_view("0123456789abcdef"));
+  const auto form = [](bool token, bool extractable) {
+    ObjectAttributes attributes = Labelled("given", token).private_half;
+    attributes.flags.Set(Attribute::kExtractable, extractable);
+    return attributes;
+  };
+  const auto given = session->ImportSecret(KeyType::kAes, value, form(false, true));
+  ASSERT_TRUE(given.has_value()) << given.error().Message();
+  const auto back = (*given)->GivenValue();
+  ASSERT_TRUE(back.has_value()) << back.error().Message();
+  EXPECT_TRUE(value.Equals(*back));
+  for (const auto& [token, extractable] : {std::pair(false, false), std::pair(true, true)}) {
+    const auto other = session->ImportSecret(KeyType::kAes, value, form(token, extractable));
+    ASSERT_TRUE(other.has_value()) << other.error().Message();
+    EXPECT_EQ(CodeOf((*other)->GivenValue()), "secret key is held in the HSM");
+  }
+  const auto made = session->Generate(SecretSpec(KeyType::kAes, 16), Labelled("made", false));
+  EXPECT_EQ(CodeOf((*made)->GivenValue()), "secret key is held in the HSM");
+  KeySpec pair;
+  pair.type = KeyType::kEd25519;
+  EXPECT_EQ(CodeOf((*session->Generate(pair, {}))->GivenValue()),
+            "key type does not fit the operation");
+  ASSERT_TRUE(session->Delete((*given)->private_info()->handle, false).has_value());
+  EXPECT_EQ(CodeOf((*given)->GivenValue()), "key was deleted or changed");
+}
+
 TEST(SecretKeysTest, AreDeletedForGood) {
   TestCluster cluster;
   const auto session = cluster.User();
