@@ -54,6 +54,7 @@ void AddUserCommands(CLI::App& parent, SelectedCommand& selected);
 void AddKeyCommands(CLI::App& parent, SelectedCommand& selected);
 void AddKeyCreateCommands(CLI::App& key_group, SelectedCommand& selected);
 void AddKeyWrapCommands(CLI::App& key_group, SelectedCommand& selected);
+void AddKeyDeriveCommands(CLI::App& key_group, SelectedCommand& selected);
 void AddKeySecretCommands(CLI::App& key_group, CLI::App& import_group, SelectedCommand& selected);
 
 }  // namespace hsmctl

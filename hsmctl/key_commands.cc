@@ -303,6 +303,7 @@ void AddKeyCommands(CLI::App& parent, SelectedCommand& selected) {
   AddSetAttribute(*group, selected);
   AddGenerateFile(*group, selected);
   AddKeyWrapCommands(*group, selected);
+  AddKeyDeriveCommands(*group, selected);
 }
 
 }  // namespace hsmctl
