@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <openssl/core_names.h>
 
+#include <array>
 #include <memory>
 #include <string>
 #include <utility>
@@ -34,6 +35,8 @@ class MacContext {
   bool is_held() const { return held_ != nullptr; }
   bool is_ready() const { return held_ == nullptr || held_->begun(); }
   void NoteKeyBytes() { has_key_bytes_ = true; }
+  bool watches_nonces() const { return held_ != nullptr && held_->watches_nonces(); }
+  void End() { held_->End(); }
 
   Status Init(const unsigned char* key, const OSSL_PARAM* params);
   Result<bool> Set(const OSSL_PARAM* params);
@@ -44,6 +47,7 @@ class MacContext {
   // What concerns a held key in parameters that are about to be set.
   Status Note(const OSSL_PARAM* params);
   Status TakeKey(const OSSL_PARAM& param);
+  Status NoteEarlyNonce(const OSSL_PARAM* params);
 
   const ProviderContext& provider_;
   const HeldOriginal& original_;
@@ -51,6 +55,7 @@ class MacContext {
   std::unique_ptr<HeldMac> held_;
   bool has_key_bytes_ = false;
   std::string block_cipher_;  // that was asked for
+  Bytes early_nonce_;
 };
 
 Status MacContext::TakeKey(const OSSL_PARAM& param) {
@@ -58,6 +63,18 @@ Status MacContext::TakeKey(const OSSL_PARAM& param) {
   HSMCORE_TRY(hsmcore::KeyPtr key, LoadHsmKey(provider_, param));
   HSMCORE_TRY(auto held, HeldMac::New(std::move(key), original_.algorithm()));
   held_ = std::move(held);
+  std::array params = {OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_IV, early_nonce_.data(),
+                                                         early_nonce_.size()),
+                       OSSL_PARAM_construct_end()};
+  return early_nonce_.empty() ? Status() : held_->NoteParams(params.data());
+}
+
+// A nonce may come before the key.
+Status MacContext::NoteEarlyNonce(const OSSL_PARAM* params) {
+  const OSSL_PARAM* nonce = OSSL_PARAM_locate_const(params, OSSL_MAC_PARAM_IV);
+  if (nonce == nullptr || nonce->data_type != OSSL_PARAM_OCTET_STRING) return {};
+  HSMCORE_TRY(const ByteView octets, GetOctets(*nonce));
+  early_nonce_.assign(octets.begin(), octets.end());
   return {};
 }
 
@@ -68,8 +85,9 @@ Status MacContext::Note(const OSSL_PARAM* params) {
     HSMCORE_TRY(block_cipher_, GetText(*cipher));
   }
   if (const OSSL_PARAM* named = FindHsmKey(params)) HSMCORE_CHECK(TakeKey(*named));
-  if (held_ == nullptr) return {};
+  if (held_ == nullptr) return NoteEarlyNonce(params);
   HSMCORE_CHECK(RefuseKeyBytes(params));
+  HSMCORE_CHECK(held_->NoteParams(params));
   return held_->ChooseBlockCipher(inner_, block_cipher_);
 }
 
@@ -99,6 +117,7 @@ Result<std::unique_ptr<MacContext>> MacContext::Clone() const {
   if (held_ != nullptr) copy->held_ = held_->Clone();
   copy->has_key_bytes_ = has_key_bytes_;
   copy->block_cipher_ = block_cipher_;
+  copy->early_nonce_ = early_nonce_;
   return copy;
 }
 
@@ -136,6 +155,15 @@ bool CheckReady(const MacContext& mac) {
          }) == 1;
 }
 
+// Before the MAC is there, so that none comes out whose nonce could not be remembered.
+bool EndMessage(MacContext& mac) {
+  if (!mac.watches_nonces()) return true;
+  return Guard(mac.core(), [&]() -> Status {
+           mac.End();
+           return {};
+         }) == 1;
+}
+
 int Update(void* context, const unsigned char* in, std::size_t size) {
   const MacContext& mac = Of(context);
   if (!CheckReady(mac)) return 0;
@@ -143,8 +171,8 @@ int Update(void* context, const unsigned char* in, std::size_t size) {
 }
 
 int Final(void* context, unsigned char* out, std::size_t* size, std::size_t space) {
-  const MacContext& mac = Of(context);
-  if (!CheckReady(mac)) return 0;
+  MacContext& mac = Of(context);
+  if (!CheckReady(mac) || !EndMessage(mac)) return 0;
   return mac.Original<OSSL_FUNC_mac_final_fn>(OSSL_FUNC_MAC_FINAL)(mac.inner(), out, size, space);
 }
 
