@@ -5,6 +5,7 @@
 #include <openssl/err.h>
 
 #include <cstdlib>
+#include <fstream>
 #include <optional>
 
 namespace provider::test {
@@ -62,6 +63,18 @@ std::string ErrorDetails() {
     text += std::string(data) + "\n";
   }
   return text;
+}
+
+Ptr<OSSL_LIB_CTX> Configured(const std::filesystem::path& directory, const std::string& settings) {
+  const auto file = directory / "openssl.cnf";
+  std::ofstream(file) << "openssl_conf = init\n[init]\nproviders = providers\n"
+                         "[providers]\ndefault = default_sect\nhsm = hsm_sect\n"
+                         "[default_sect]\nactivate = 1\n[hsm_sect]\nactivate = 1\n"
+                         "module = " HSM_MODULE_DIR "/hsm.so\n"
+                      << settings;
+  Ptr<OSSL_LIB_CTX> context(OSSL_LIB_CTX_new());
+  EXPECT_EQ(OSSL_LIB_CTX_load_config(context.get(), file.c_str()), 1) << ErrorDetails();
+  return context;
 }
 
 Library::Library(Order order) : context_(OSSL_LIB_CTX_new()) {
