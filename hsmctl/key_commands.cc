@@ -304,6 +304,7 @@ void AddKeyCommands(CLI::App& parent, SelectedCommand& selected) {
   AddGenerateFile(*group, selected);
   AddKeyWrapCommands(*group, selected);
   AddKeyReplicateCommand(*group, selected);
+  AddKeyDeriveCommands(*group, selected);
 }
 
 }  // namespace hsmctl

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <utility>
 
+#include "encoding.h"
+#include "files.h"
 #include "hsmcore/key_uri.h"
 
 namespace hsmctl {
@@ -154,6 +156,48 @@ Result<std::vector<KeyInfo>> FindOneKey(Session& session, const KeyQuery& query)
   }
   if (keys.size() > 1) return AmbiguousFailure(keys);
   return found;
+}
+
+Result<hsmcore::KeyPtr> LoadOneKey(Session& session, const KeyQuery& query, bool want_private) {
+  HSMCORE_TRY(const std::vector<KeyInfo> halves, FindOneKey(session, query));
+  const KeyInfo& found = halves.front();
+  KeyQuery exact;
+  exact.handle = found.handle;
+  if (found.klass == KeyClass::kSecretKey) return session.LoadSecret(exact);
+  if (want_private && found.klass == KeyClass::kPublicKey) {
+    return Fail(ErrorCode::kKeyTypeMismatch,
+                found.handle.ToString() + " is a public key; this takes a private or secret key");
+  }
+  exact.handle = want_private ? found.handle.PrivateHalf() : found.handle.PublicHalf();
+  return session.Load(exact, want_private);
+}
+
+Result<hsmcore::Bytes> HexOption(const char* option, const std::string& text) {
+  if (auto bytes = FromHex(text)) return *std::move(bytes);
+  return Fail(ErrorCode::kInvalidArgument,
+              std::string(option) + " takes hexadecimal digits, two for each byte");
+}
+
+Result<hsmcore::Digest> DigestOption(const char* option, std::string_view name) {
+  const std::optional<hsmcore::Digest> digest = hsmcore::DigestByName(name);
+  if (digest) return *digest;
+  return Fail(ErrorCode::kInvalidArgument,
+              std::string(option) + ": there is no digest '" + std::string(name) + "'");
+}
+
+Result<hsmcore::Bytes> ReadData(const std::string& base64, const std::string& path,
+                                const char* what) {
+  if (base64.empty() == path.empty()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                std::string("give ") + what + " as --data or as --data-path");
+  }
+  if (path.empty()) {
+    if (auto bytes = FromBase64(base64)) return *std::move(bytes);
+    return Fail(ErrorCode::kInvalidArgument, "--data takes base64");
+  }
+  HSMCORE_TRY(const hsmcore::SecretBytes file, ReadKeyFile(path));
+  const hsmcore::ByteView view = file.Read(hsmcore::SecretAccess{"reading a file of data"});
+  return hsmcore::Bytes(view.begin(), view.end());
 }
 
 void AddNewKeyOptions(CLI::App& app, NewKeyOptions& options) {

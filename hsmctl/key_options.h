@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -36,6 +37,18 @@ hsmcore::Result<std::shared_ptr<hsmcore::Session>> LoginForKeys(const Context& c
 // The one key that matches: one object, or both halves of a pair. kKeyNotFound, kKeyAmbiguous.
 hsmcore::Result<std::vector<hsmcore::KeyInfo>> FindOneKey(hsmcore::Session& session,
                                                           const hsmcore::KeyQuery& query);
+
+// The same, ready to be used: its private half or its public one. kKeyTypeMismatch: it has not got
+// the half that is wanted.
+hsmcore::Result<hsmcore::KeyPtr> LoadOneKey(hsmcore::Session& session,
+                                            const hsmcore::KeyQuery& query, bool want_private);
+
+// What an option's text stands for. kInvalidArgument: the detail names the option.
+hsmcore::Result<hsmcore::Bytes> HexOption(const char* option, const std::string& text);
+hsmcore::Result<hsmcore::Digest> DigestOption(const char* option, std::string_view name);
+// --data or --data-path, one of the two; `what` is for the error.
+hsmcore::Result<hsmcore::Bytes> ReadData(const std::string& base64, const std::string& path,
+                                         const char* what);
 
 // The options that name a new key and say what it may do.
 struct NewKeyOptions {

@@ -37,15 +37,6 @@ struct ImportRawOptions {
   std::string key_type;
 };
 
-Report SecretReport(const KeyPtr& key) {
-  const KeyInfo& info = *key->private_info();
-  Report report = {.data = {{"key", KeyJson(info)}}, .text = ShortKeysText({info}), .note = {}};
-  if (!key->is_token()) {
-    report.note = "note: a session key ends with the command that made it; this one is gone";
-  }
-  return report;
-}
-
 Result<Report> Generate(const Context& context, KeyType type, const GenerateOptions& given) {
   HSMCORE_TRY(const ObjectAttributes form, MakeSecretTemplate(given.names));
   HSMCORE_TRY(const SessionPtr session, LoginForKeys(context, {}));
@@ -53,7 +44,7 @@ Result<Report> Generate(const Context& context, KeyType type, const GenerateOpti
   spec.type = type;
   spec.secret_bytes = given.length;
   HSMCORE_TRY(const KeyPtr key, session->Generate(spec, KeyTemplate{form, {}}));
-  return SecretReport(key);
+  return SecretReport(*key);
 }
 
 template <KeyType type>
@@ -70,7 +61,7 @@ Result<Report> ImportRaw(const Context& context, const ImportRawOptions& given) 
   HSMCORE_TRY(const SecretBytes value, ReadKeyFile(given.path));
   HSMCORE_TRY(const SessionPtr session, LoginForKeys(context, {}));
   HSMCORE_TRY(const KeyPtr key, session->ImportSecret(*type, value, form));
-  Report report = SecretReport(key);
+  Report report = SecretReport(*key);
   report.data["message"] = "Successfully imported key";
   return report;
 }

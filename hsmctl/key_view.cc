@@ -121,4 +121,13 @@ std::string HandlesAndLabelsText(const std::vector<KeyInfo>& keys) {
   return table.ToString();
 }
 
+Report SecretReport(const hsmcore::Key& key) {
+  const KeyInfo& info = *key.private_info();
+  Report report = {.data = {{"key", KeyJson(info)}}, .text = ShortKeysText({info}), .note = {}};
+  if (!key.is_token()) {
+    report.note = "note: a session key ends with the command that made it; this one is gone";
+  }
+  return report;
+}
+
 }  // namespace hsmctl

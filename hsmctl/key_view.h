@@ -21,6 +21,9 @@ std::string KeysText(const std::vector<hsmcore::KeyInfo>& keys);
 std::string ShortKeysText(const std::vector<hsmcore::KeyInfo>& keys);
 std::string HandlesAndLabelsText(const std::vector<hsmcore::KeyInfo>& keys);
 
+// What a command says of the secret key that it made.
+Report SecretReport(const hsmcore::Key& key);
+
 }  // namespace hsmctl
 
 #endif  // HSMCTL_KEY_VIEW_H_

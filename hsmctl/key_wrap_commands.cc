@@ -20,14 +20,11 @@ using hsmcore::Bytes;
 using hsmcore::Digest;
 using hsmcore::ErrorCode;
 using hsmcore::Fail;
-using hsmcore::KeyClass;
 using hsmcore::KeyInfo;
 using hsmcore::KeyPtr;
 using hsmcore::KeyQuery;
 using hsmcore::KeyType;
 using hsmcore::Result;
-using hsmcore::SecretAccess;
-using hsmcore::SecretBytes;
 using hsmcore::Session;
 using hsmcore::WrapMechanism;
 using Kind = WrapMechanism::Kind;
@@ -62,19 +59,6 @@ struct UnwrapOptions {
   std::string key_type_class;
 };
 
-Result<Bytes> HexOption(const char* option, const std::string& text) {
-  if (auto bytes = FromHex(text)) return *std::move(bytes);
-  return Fail(ErrorCode::kInvalidArgument,
-              std::string(option) + " takes hexadecimal digits, two for each byte");
-}
-
-Result<Digest> DigestOption(const char* option, std::string_view name) {
-  const std::optional<Digest> digest = hsmcore::DigestByName(name);
-  if (digest) return *digest;
-  return Fail(ErrorCode::kInvalidArgument,
-              std::string(option) + ": there is no digest '" + std::string(name) + "'");
-}
-
 Result<WrapMechanism> MechanismOf(Kind kind, const MechanismOptions& given) {
   WrapMechanism mechanism;
   mechanism.kind = kind;
@@ -90,21 +74,6 @@ Result<WrapMechanism> MechanismOf(Kind kind, const MechanismOptions& given) {
   if (mgf.starts_with(kMgfPrefix)) mgf.remove_prefix(kMgfPrefix.size());
   HSMCORE_TRY(mechanism.mgf_digest, DigestOption("--mgf", mgf));
   return mechanism;
-}
-
-// The one key that the filter names, ready to be used: its private half or its public one.
-Result<KeyPtr> LoadOneKey(Session& session, const KeyQuery& query, bool want_private) {
-  HSMCORE_TRY(const std::vector<KeyInfo> halves, FindOneKey(session, query));
-  const KeyInfo& found = halves.front();
-  KeyQuery exact;
-  exact.handle = found.handle;
-  if (found.klass == KeyClass::kSecretKey) return session.LoadSecret(exact);
-  if (want_private && found.klass == KeyClass::kPublicKey) {
-    return Fail(ErrorCode::kKeyTypeMismatch,
-                found.handle.ToString() + " is a public key; this takes a private or secret key");
-  }
-  exact.handle = want_private ? found.handle.PrivateHalf() : found.handle.PublicHalf();
-  return session.Load(exact, want_private);
 }
 
 Result<Report> Wrap(const Context& context, Kind kind, const WrapOptions& given) {
@@ -150,25 +119,12 @@ Result<KeyType> TypeOfClass(std::string_view key_type_class) {
                   std::string(key_type_class) + "'");
 }
 
-Result<Bytes> WrappedData(const UnwrapOptions& given) {
-  if (given.data.empty() == given.data_path.empty()) {
-    return Fail(ErrorCode::kInvalidArgument, "give the wrapped key as --data or as --data-path");
-  }
-  if (given.data_path.empty()) {
-    if (auto bytes = FromBase64(given.data)) return *std::move(bytes);
-    return Fail(ErrorCode::kInvalidArgument, "--data takes base64");
-  }
-  HSMCORE_TRY(const SecretBytes file, ReadKeyFile(given.data_path));
-  const hsmcore::ByteView view = file.Read(SecretAccess{"reading a wrapped key"});
-  return Bytes(view.begin(), view.end());
-}
-
 Result<Report> Unwrap(const Context& context, Kind kind, const UnwrapOptions& given) {
   HSMCORE_TRY(const WrapMechanism mechanism, MechanismOf(kind, given.mechanism));
   hsmcore::UnwrapForm form;
   HSMCORE_TRY(form.type, TypeOfClass(given.key_type_class));
   HSMCORE_TRY(form.attributes, Assignments(given.names));
-  HSMCORE_TRY(const Bytes wrapped, WrappedData(given));
+  HSMCORE_TRY(const Bytes wrapped, ReadData(given.data, given.data_path, "the wrapped key"));
   HSMCORE_TRY(const KeyFilter filter, ParseFilter(given.filter));
   HSMCORE_TRY(const SessionPtr session, LoginForKeys(context, filter));
   HSMCORE_TRY(const KeyPtr unwrapping, LoadOneKey(*session, filter.query, true));

@@ -153,6 +153,11 @@ int SaltBytes(const hsmcore::SignMechanism& mechanism, const hsmcore::Key& key) 
 
 Result<Bytes> AlgorithmId(const hsmcore::SignMechanism& mechanism, const hsmcore::Key& key) {
   if (mechanism.kind == Kind::kRsaPss) return PssAlgorithmId(mechanism, key);
+  const bool pure_eddsa = mechanism.instance == hsmcore::EddsaInstance::kPure;
+  if (!pure_eddsa || (mechanism.kind == Kind::kEddsa && !mechanism.context.empty())) {
+    return Fail(ErrorCode::kNotSupported,
+                "RFC 8410 has identifiers for Ed25519 and Ed448 without a context string only");
+  }
   if (mechanism.whole_message()) return KeyAlgorithmId(key);
   Result<int> nid = NoIdentifier(mechanism.digest);
   if (mechanism.kind == Kind::kRsaPkcs1) nid = NidOf<&DigestNids::rsa>(mechanism.digest);

@@ -82,6 +82,13 @@ bool HasOpaqueSecretKeys() {
   return OpenSSL_version_num() >= kVersion35;
 }
 
+// Instances of EdDSA that are algorithms of their own, since OpenSSL 3.4.
+const OSSL_ALGORITHM kEddsaInstances[] = {
+    {"ED25519ctx", PROPERTIES, kEd25519CtxSignature, "Ed25519 with a context string"},
+    {"ED25519ph", PROPERTIES, kEd25519PhSignature, "Ed25519 over a digest"},
+    {"ED448ph", PROPERTIES, kEd448PhSignature, "Ed448 over a digest"},
+};
+
 struct Encoder {
   const char* properties;
   const OSSL_DISPATCH* table;
@@ -140,8 +147,9 @@ HeldAlgorithms::HeldAlgorithms()
     if (row.form != hsmcore::KeyForm::kRaw) continue;
     if (row.purpose == KeyPurpose::kSign) {
       const bool eddsa = type.type <= KeyType::kEd448;
-      signature_.push_back(
-          {type.names, PROPERTIES, eddsa ? kEddsaSignature : kMessageSignature, name});
+      const OSSL_DISPATCH* by_instance =
+          hsmcore::HasEddsaInstances() ? kEddsaInstanceSignature : kEddsaSignature;
+      signature_.push_back({type.names, PROPERTIES, eddsa ? by_instance : kMessageSignature, name});
     } else if (row.purpose == KeyPurpose::kAgree) {
       key_exchange_.push_back({type.names, PROPERTIES, kRawExchange, name});
     } else {
@@ -153,6 +161,9 @@ HeldAlgorithms::HeldAlgorithms()
       skeymgmt_.push_back(
           {type.names, PROPERTIES, SkeymgmtOf(type.type), AlgorithmName(type.type)});
     }
+  }
+  for (const OSSL_ALGORITHM& row : kEddsaInstances) {
+    if (hsmcore::HasSignature(row.algorithm_names)) signature_.push_back(row);
   }
   for (Rows* rows : {&keymgmt_, &signature_, &asym_cipher_, &key_exchange_, &kem_, &skeymgmt_,
                      &stores_, &decoders_, &encoders_}) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <openssl/core_names.h>
 
+#include <array>
 #include <memory>
 #include <string>
 #include <utility>
@@ -29,10 +30,14 @@ class MacContext : public HeldContext<HeldMac> {
   MacContext(const ProviderContext& provider, const HeldOriginal& original, void* inner)
       : HeldContext(kFunctions, provider, original, inner) {}
   MacContext(const MacContext& other, void* inner)
-      : HeldContext(other, inner), block_cipher_(other.block_cipher_) {}
+      : HeldContext(other, inner),
+        block_cipher_(other.block_cipher_),
+        early_nonce_(other.early_nonce_) {}
 
   bool is_ready() const { return held_ == nullptr || held_->begun(); }
   void NoteKeyBytes() { has_key_bytes_ = true; }
+  bool watches_nonces() const { return held_ != nullptr && held_->watches_nonces(); }
+  void End() { held_->End(); }
 
   Status Init(const unsigned char* key, const OSSL_PARAM* params);
   // With the key of an EVP_SKEY.
@@ -44,14 +49,30 @@ class MacContext : public HeldContext<HeldMac> {
  private:
   // What concerns a held key in parameters that are about to be set.
   Status Note(const OSSL_PARAM* params);
-  Status TakeKey(hsmcore::KeyPtr key);
+  Status TakeKey(std::unique_ptr<HeldMac> held);
+  Status NoteEarlyNonce(const OSSL_PARAM* params);
 
   std::string block_cipher_;  // that was asked for
+  Bytes early_nonce_;
 };
 
-Status MacContext::TakeKey(hsmcore::KeyPtr key) {
+Status MacContext::TakeKey(std::unique_ptr<HeldMac> held) {
   if (has_key_bytes_) return std::unexpected(TwoKeys());
-  HSMCORE_TRY(held_, HeldMac::New(std::move(key), algorithm()));
+  // The nonces that a key has used here stay known when it is named again.
+  if (held_ != nullptr && IsSameKey(held_->key(), held->key())) return {};
+  held_ = std::move(held);
+  std::array params = {OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_IV, early_nonce_.data(),
+                                                         early_nonce_.size()),
+                       OSSL_PARAM_construct_end()};
+  return early_nonce_.empty() ? Status() : held_->NoteParams(params.data());
+}
+
+// A nonce may come before the key.
+Status MacContext::NoteEarlyNonce(const OSSL_PARAM* params) {
+  const OSSL_PARAM* nonce = OSSL_PARAM_locate_const(params, OSSL_MAC_PARAM_IV);
+  if (nonce == nullptr || nonce->data_type != OSSL_PARAM_OCTET_STRING) return {};
+  HSMCORE_TRY(const ByteView octets, GetOctets(*nonce));
+  early_nonce_.assign(octets.begin(), octets.end());
   return {};
 }
 
@@ -63,10 +84,12 @@ Status MacContext::Note(const OSSL_PARAM* params) {
   }
   if (const OSSL_PARAM* named = FindHsmKey(params)) {
     HSMCORE_TRY(hsmcore::KeyPtr key, LoadHsmKey(provider(), *named));
-    HSMCORE_CHECK(TakeKey(std::move(key)));
+    HSMCORE_TRY(auto held, HeldMac::New(std::move(key), algorithm()));
+    HSMCORE_CHECK(TakeKey(std::move(held)));
   }
-  if (held_ == nullptr) return {};
+  if (held_ == nullptr) return NoteEarlyNonce(params);
   HSMCORE_CHECK(RefuseKeyBytes(params));
+  HSMCORE_CHECK(held_->NoteParams(params));
   return held_->ChooseBlockCipher(inner(), block_cipher_);
 }
 
@@ -80,8 +103,7 @@ Result<bool> MacContext::InitSkey(const SecretObject& skey, const OSSL_PARAM* pa
   if (FindHsmKey(params) != nullptr || HasKeyBytes(params)) return std::unexpected(TwoKeys());
   auto held = HeldMac::New(skey.key(), algorithm());
   if (held) {
-    if (has_key_bytes_) return std::unexpected(TwoKeys());
-    held_ = *std::move(held);
+    HSMCORE_CHECK(TakeKey(*std::move(held)));
     HSMCORE_CHECK(params == nullptr ? held_->ChooseBlockCipher(inner(), block_cipher_)
                                     : Note(params));
     HSMCORE_CHECK(held_->Init(inner(), params));
@@ -130,6 +152,15 @@ bool CheckReady(const MacContext& mac) {
          }) == 1;
 }
 
+// Before the MAC is there, so that none comes out whose nonce could not be remembered.
+bool EndMessage(MacContext& mac) {
+  if (!mac.watches_nonces()) return true;
+  return Guard(mac.core(), [&]() -> Status {
+           mac.End();
+           return {};
+         }) == 1;
+}
+
 int Update(void* context, const unsigned char* in, std::size_t size) {
   const MacContext& mac = Of(context);
   if (!CheckReady(mac)) return 0;
@@ -137,8 +168,8 @@ int Update(void* context, const unsigned char* in, std::size_t size) {
 }
 
 int Final(void* context, unsigned char* out, std::size_t* size, std::size_t space) {
-  const MacContext& mac = Of(context);
-  if (!CheckReady(mac)) return 0;
+  MacContext& mac = Of(context);
+  if (!CheckReady(mac) || !EndMessage(mac)) return 0;
   return mac.Original<OSSL_FUNC_mac_final_fn>(OSSL_FUNC_MAC_FINAL)(mac.inner(), out, size, space);
 }
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "signature.h"
 
+#include <string>
 #include <utility>
+
+#include "params.h"
 
 namespace provider {
 namespace {
@@ -42,6 +45,21 @@ Status SignatureContext::Begin(SignatureUse use, const KeyObject* object) {
 Status SignatureContext::ExpectUse(SignatureUse use) const {
   if (use_ == use) return {};
   return Fail(ErrorCode::kOperationState, "the context was not initialised for this operation");
+}
+
+Status SignatureContext::ExpectNoDigest(const char* digest) {
+  if (digest == nullptr || *digest == '\0') return {};
+  return Fail(ErrorCode::kDigest, "keys of this type have a digest of their own: give none, not '" +
+                                      std::string(digest) + "'");
+}
+
+Status SignatureContext::SetContextString(const OSSL_PARAM& param) {
+  HSMCORE_TRY(const ByteView octets, GetOctets(param));
+  if (octets.size() > hsmcore::kMaxContextBytes) {
+    return Fail(ErrorCode::kMechanism, "the context string has at most 255 bytes");
+  }
+  mechanism_.context.assign(octets.begin(), octets.end());
+  return {};
 }
 
 Status SignatureContext::ExpectNoData() const {

@@ -59,6 +59,9 @@ class SignatureContext {
   // Takes the key (nullptr: the one from before stays) and asks the gate whether it may be used so.
   Status Begin(SignatureUse use, const KeyObject* object);
   Status ExpectUse(SignatureUse use) const;
+  // For key types that hash in their own way.
+  static Status ExpectNoDigest(const char* digest);
+  Status SetContextString(const OSSL_PARAM& param);
   // Parameters cannot change once a part of the message has gone in.
   Status ExpectNoData() const;
 
@@ -178,6 +181,11 @@ struct SignatureAdapter {
   static const OSSL_PARAM* Gettable(void*, void*) { return Context::Gettable(); }
 };
 
+// OSSL_FUNC_SIGNATURE_SIGN_MESSAGE_INIT and OSSL_FUNC_SIGNATURE_VERIFY_MESSAGE_INIT of OpenSSL 3.4,
+// called as SIGN_INIT and VERIFY_INIT are.
+inline constexpr int kSignMessageInit = 27;
+inline constexpr int kVerifyMessageInit = 30;
+
 // The rows of a dispatch table that every algorithm has (contexts, whole messages), and those of
 // the algorithms that sign digests and messages in pieces.
 #define HSM_SIGNATURE_ROWS(Adapter)                                                        \
@@ -208,7 +216,11 @@ struct SignatureAdapter {
 
 extern const OSSL_DISPATCH kRsaSignature[];
 extern const OSSL_DISPATCH kEcdsaSignature[];
-extern const OSSL_DISPATCH kEddsaSignature[];
+extern const OSSL_DISPATCH kEddsaSignature[];          // before OpenSSL 3.2: PureEdDSA
+extern const OSSL_DISPATCH kEddsaInstanceSignature[];  // every instance
+extern const OSSL_DISPATCH kEd25519CtxSignature[];     // one instance each, by name
+extern const OSSL_DISPATCH kEd25519PhSignature[];
+extern const OSSL_DISPATCH kEd448PhSignature[];
 extern const OSSL_DISPATCH kMessageSignature[];  // ML-DSA, SLH-DSA
 
 }  // namespace provider

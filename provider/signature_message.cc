@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Signatures over whole messages: EdDSA, ML-DSA, SLH-DSA. They read the message more than once or
-// hash it with something before it.
+// Signatures over whole messages: ML-DSA, SLH-DSA. They hash the message with something before it.
 #include <openssl/core_names.h>
 
 #include <array>
-#include <string>
 
 #include "algorithm_id.h"
 #include "newer_openssl.h"
@@ -18,10 +16,7 @@ using hsmcore::Digest;
 using hsmcore::KeyType;
 using Kind = hsmcore::SignMechanism::Kind;
 
-Kind KindOf(KeyType type) {
-  if (type <= KeyType::kEd448) return Kind::kEddsa;
-  return type <= KeyType::kMlDsa87 ? Kind::kMlDsa : Kind::kSlhDsa;
-}
+Kind KindOf(KeyType type) { return type <= KeyType::kMlDsa87 ? Kind::kMlDsa : Kind::kSlhDsa; }
 
 class MessageSignature : public SignatureContext {
  public:
@@ -36,12 +31,7 @@ class MessageSignature : public SignatureContext {
   }
   Status InitDigest(SignatureUse use, const char* digest, const KeyObject* object,
                     const OSSL_PARAM* params) {
-    if (digest != nullptr && *digest != '\0') {
-      return Fail(ErrorCode::kDigest,
-                  "keys of this type have a digest of their own: give none, "
-                  "not '" +
-                      std::string(digest) + "'");
-    }
+    HSMCORE_CHECK(ExpectNoDigest(digest));
     return Init(use, object, params);
   }
 
@@ -67,7 +57,7 @@ Status SetBy(MessageSignature& signature, const OSSL_PARAM& param) {
   return (signature.*kMember)(param);
 }
 
-// The names are OSSL_SIGNATURE_PARAM_... of OpenSSL 3.5. EdDSA takes none of them.
+// The names are OSSL_SIGNATURE_PARAM_... of OpenSSL 3.5.
 constexpr auto kRows = std::to_array<ParamRow<MessageSignature>>({
     {OSSL_SIGNATURE_PARAM_ALGORITHM_ID, OSSL_PARAM_OCTET_STRING, nullptr,
      [](const MessageSignature& c, OSSL_PARAM& p) { return c.GetAlgorithmId(p); }},
@@ -83,21 +73,13 @@ const OSSL_PARAM* MessageSignature::Settable() { return kSettable.data(); }
 const OSSL_PARAM* MessageSignature::Gettable() { return kGettable.data(); }
 
 Status MessageSignature::Set(const OSSL_PARAM* params) {
-  if (mechanism_.kind == Kind::kEddsa) return {};
   return SetAll<MessageSignature>(*this, kRows, params);
 }
 Status MessageSignature::Get(OSSL_PARAM* params) const {
   return GetAll<MessageSignature>(*this, kRows, params);
 }
 
-Status MessageSignature::SetContext(const OSSL_PARAM& param) {
-  HSMCORE_TRY(const ByteView octets, GetOctets(param));
-  if (octets.size() > hsmcore::kMaxContextBytes) {
-    return Fail(ErrorCode::kMechanism, "the context string has at most 255 bytes");
-  }
-  mechanism_.context.assign(octets.begin(), octets.end());
-  return {};
-}
+Status MessageSignature::SetContext(const OSSL_PARAM& param) { return SetContextString(param); }
 
 Status MessageSignature::SetEncoding(const OSSL_PARAM& param) {
   HSMCORE_TRY(const int encoding, GetInt(param));
@@ -123,11 +105,6 @@ Status MessageSignature::SetMu(const OSSL_PARAM& param) {
 using Message = SignatureAdapter<MessageSignature>;
 
 }  // namespace
-
-const OSSL_DISPATCH kEddsaSignature[] = {
-    HSM_SIGNATURE_ROWS(Message),
-    HSM_ENTRY_END,
-};
 
 // OpenSSL has these key types since 3.5, so it knows the calls for whole messages too.
 const OSSL_DISPATCH kMessageSignature[] = {

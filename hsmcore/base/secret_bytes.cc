@@ -48,6 +48,12 @@ void SecretBytes::Truncate(std::size_t size) {
   size_ = size;
 }
 
+void SecretBytes::TruncateToLast(std::size_t size) {
+  if (size >= size_) return;
+  std::copy_n(data_.get() + (size_ - size), size, data_.get());
+  Truncate(size);
+}
+
 bool SecretBytes::Equals(std::span<const std::uint8_t> other) const {
   if (other.size() != size_) return false;
   std::uint8_t difference = 0;

@@ -100,18 +100,7 @@ Status EvpKey::CheckSignMechanism(Operation operation, const SignMechanism& mech
   if (operation == Operation::kSign && !has_private_) {
     return Fail(ErrorCode::kPublicKeyOnly, "signing");
   }
-  const bool has_options = !mechanism.context.empty() || mechanism.deterministic ||
-                           mechanism.encoded || mechanism.external_mu;
-  if (has_options && mechanism.kind < Kind::kMlDsa) {
-    return Fail(ErrorCode::kMechanism, Cat(row.name, " has no context string and no variants"));
-  }
-  if (mechanism.context.size() > kMaxContextBytes) {
-    return Fail(ErrorCode::kMechanism,
-                Cat("the context string has at most ", kMaxContextBytes, " bytes"));
-  }
-  if (mechanism.external_mu && mechanism.kind != Kind::kMlDsa) {
-    return Fail(ErrorCode::kMechanism, Cat(row.name, " takes no external mu; ML-DSA does"));
-  }
+  HSMCORE_CHECK(CheckMessageOptions(mechanism, row.name));
   if (operation == Operation::kVerifyRecover && !row.recovers) {
     return Fail(ErrorCode::kMechanism, Cat(row.name, " signatures hold no data to recover"));
   }
@@ -123,6 +112,25 @@ Status EvpKey::CheckSignMechanism(Operation operation, const SignMechanism& mech
   return {};
 }
 
+// The options of signatures over whole messages.
+Status EvpKey::CheckMessageOptions(const SignMechanism& mechanism, const char* name) const {
+  const bool ml_options = mechanism.deterministic || mechanism.encoded || mechanism.external_mu;
+  const bool eddsa_options = mechanism.instance != EddsaInstance::kPure || mechanism.prehashed;
+  if ((ml_options && mechanism.kind < Kind::kMlDsa) ||
+      (!mechanism.context.empty() && !mechanism.whole_message()) ||
+      (eddsa_options && mechanism.kind != Kind::kEddsa)) {
+    return Fail(ErrorCode::kMechanism, Cat(name, " has no such variants, or no context string"));
+  }
+  if (mechanism.context.size() > kMaxContextBytes) {
+    return Fail(ErrorCode::kMechanism,
+                Cat("the context string has at most ", kMaxContextBytes, " bytes"));
+  }
+  if (mechanism.external_mu && mechanism.kind != Kind::kMlDsa) {
+    return Fail(ErrorCode::kMechanism, Cat(name, " takes no external mu; ML-DSA does"));
+  }
+  return mechanism.kind == Kind::kEddsa ? CheckEddsa(mechanism) : Status();
+}
+
 Status EvpKey::CheckTbs(const SignMechanism& mechanism, ByteView tbs) const {
   const Digest digest = DigestOf(mechanism);
   const char* name = RowOf(mechanism.kind).name;
@@ -131,6 +139,10 @@ Status EvpKey::CheckTbs(const SignMechanism& mechanism, ByteView tbs) const {
     if (tbs.size() == row.size) return {};
     return Fail(ErrorCode::kDataLength,
                 Cat("a ", row.name, " digest has ", row.size, " bytes, not ", tbs.size()));
+  }
+  if (mechanism.prehashed && tbs.size() != kEddsaDigestBytes) {
+    return Fail(ErrorCode::kDataLength, Cat("the digest for ", name, " has ", kEddsaDigestBytes,
+                                            " bytes, not ", tbs.size()));
   }
   if (mechanism.external_mu && tbs.size() != kMuBytes) {
     return Fail(ErrorCode::kDataLength, Cat("mu has ", kMuBytes, " bytes, not ", tbs.size()));

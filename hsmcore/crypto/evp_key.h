@@ -55,6 +55,8 @@ class EvpKey final : public AsymmetricKey {
 
  private:
   Status CheckSignMechanism(Operation operation, const SignMechanism& mechanism) const;
+  Status CheckMessageOptions(const SignMechanism& mechanism, const char* name) const;
+  Status CheckEddsa(const SignMechanism& mechanism) const;
   Status CheckTbs(const SignMechanism& mechanism, ByteView tbs) const;
   Status CheckRoom(std::span<std::uint8_t> out, std::size_t needed) const;
   Result<std::unique_ptr<SignatureStream>> NewStream(std::shared_ptr<const AsymmetricKey> self,
@@ -65,6 +67,7 @@ class EvpKey final : public AsymmetricKey {
                         const SignMechanism& mechanism) const;
   Result<MdCtxPtr> MessageContext(Operation operation, const SignMechanism& mechanism) const;
   Result<MdCtxPtr> NewMessageContext(Operation operation, const SignMechanism& mechanism) const;
+  Result<PkeyCtxPtr> PrehashContext(Operation operation, const SignMechanism& mechanism) const;
   Result<std::size_t> SignMessage(const SignMechanism& mechanism, ByteView message,
                                   std::span<std::uint8_t> out) const;
   Result<bool> VerifyMessage(const SignMechanism& mechanism, ByteView message,

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The part of EvpKey that signs and verifies whole messages: EdDSA, ML-DSA, SLH-DSA.
+#include <openssl/crypto.h>
 #include <openssl/params.h>
 
 #include <array>
 #include <utility>
 
+#include "base/text.h"
 #include "crypto/evp_key.h"
 
 namespace hsmcore::crypto {
@@ -12,7 +14,8 @@ namespace {
 
 using Kind = SignMechanism::Kind;
 
-// OSSL_SIGNATURE_PARAM_... of OpenSSL 3.5.
+// OSSL_SIGNATURE_PARAM_... of OpenSSL 3.5; of EdDSA, 3.2.
+constexpr const char* kInstance = "instance";
 constexpr const char* kContextString = "context-string";
 constexpr const char* kDeterministic = "deterministic";
 constexpr const char* kMessageEncoding = "message-encoding";
@@ -21,14 +24,30 @@ constexpr const char* kMu = "mu";
 constexpr unsigned kDeterministicBit = 1;
 constexpr unsigned kEncodedBit = 2;
 constexpr unsigned kMuBit = 4;
+constexpr unsigned kInstanceShift = 3;
 
 unsigned FlagsOf(const SignMechanism& mechanism) {
   return (mechanism.deterministic ? kDeterministicBit : 0) | (mechanism.encoded ? kEncodedBit : 0) |
-         (mechanism.external_mu ? kMuBit : 0);
+         (mechanism.external_mu ? kMuBit : 0) |
+         (static_cast<unsigned>(mechanism.instance) << kInstanceShift);
 }
 
-// What a pattern depends on. EdDSA has none of it.
-bool SetFlags(EVP_PKEY_CTX* context, const SignMechanism& mechanism) {
+const char* NameOfPrehash(KeyType type) { return FindEddsa(type, EddsaInstance::kPrehash)->name; }
+
+bool SetInstance(EVP_PKEY_CTX* context, KeyType type, EddsaInstance instance) {
+  // PureEdDSA is what OpenSSL does anyway, and all that 3.0 does.
+  if (instance == EddsaInstance::kPure) return true;
+  const EddsaRow* row = FindEddsa(type, instance);
+  if (row == nullptr) return false;
+  const std::array params = {
+      OSSL_PARAM_construct_utf8_string(kInstance, const_cast<char*>(row->name), 0),
+      OSSL_PARAM_construct_end()};
+  return EVP_PKEY_CTX_set_params(context, params.data()) == 1;
+}
+
+// What a pattern depends on.
+bool SetFlags(EVP_PKEY_CTX* context, KeyType type, const SignMechanism& mechanism) {
+  if (mechanism.kind == Kind::kEddsa) return SetInstance(context, type, mechanism.instance);
   const unsigned flags = FlagsOf(mechanism);
   if (flags == 0) return true;
   int deterministic = (flags & kDeterministicBit) != 0 ? 1 : 0;
@@ -56,6 +75,32 @@ bool SetContextString(EVP_PKEY_CTX* context, const SignMechanism& mechanism) {
 
 }  // namespace
 
+Status EvpKey::CheckEddsa(const SignMechanism& mechanism) const {
+  const EddsaRow* row = FindEddsa(type_, mechanism.instance);
+  if (row == nullptr) {
+    return Fail(ErrorCode::kMechanism,
+                "Ed448 has no instance with a context alone: it always takes a context string");
+  }
+  if (mechanism.prehashed && mechanism.instance != EddsaInstance::kPrehash) {
+    return Fail(ErrorCode::kMechanism, Cat(row->name,
+                                           " signs the message and no digest of it; for a digest "
+                                           "set the parameter 'instance' to ",
+                                           NameOfPrehash(type_)));
+  }
+  if (!row->takes_context && !mechanism.context.empty()) {
+    return Fail(ErrorCode::kMechanism,
+                Cat(row->name, " takes no context string; Ed25519ctx and Ed25519ph do"));
+  }
+  if (row->needs_context && mechanism.context.empty()) {
+    return Fail(ErrorCode::kMechanism, Cat(row->name, " needs a context string"));
+  }
+  const bool plain = mechanism.instance == EddsaInstance::kPure && mechanism.context.empty();
+  if (plain || library_->HasEddsaInstances()) return {};
+  return Fail(ErrorCode::kNotSupported,
+              Cat(row->name, mechanism.instance == EddsaInstance::kPure ? " with a context" : "",
+                  " needs OpenSSL 3.2 or newer; this is ", OpenSSL_version(OPENSSL_VERSION)));
+}
+
 Result<MdCtxPtr> EvpKey::NewMessageContext(Operation operation,
                                            const SignMechanism& mechanism) const {
   const LibraryScope scope(*library_);
@@ -66,7 +111,7 @@ Result<MdCtxPtr> EvpKey::NewMessageContext(Operation operation,
   if (context == nullptr ||
       initialise(context.get(), &parameters, nullptr, library_->context(), nullptr, pkey_.get(),
                  nullptr) != 1 ||
-      !SetFlags(parameters, mechanism)) {
+      !SetFlags(parameters, type_, mechanism)) {
     return scope.Fail(ErrorCode::kMechanism, "the signature of a whole message");
   }
   return context;
@@ -93,8 +138,27 @@ Result<MdCtxPtr> EvpKey::MessageContext(Operation operation, const SignMechanism
   return scope.Fail(ErrorCode::kMechanism, "the context string");
 }
 
+// Without a pattern: few programs hash by themselves.
+Result<PkeyCtxPtr> EvpKey::PrehashContext(Operation operation,
+                                          const SignMechanism& mechanism) const {
+  const LibraryScope scope(*library_);
+  PkeyCtxPtr context = NewContext();
+  const auto initialise = operation == Operation::kSign ? EVP_PKEY_sign_init : EVP_PKEY_verify_init;
+  if (context != nullptr && initialise(context.get()) == 1 &&
+      SetInstance(context.get(), type_, mechanism.instance) &&
+      SetContextString(context.get(), mechanism)) {
+    return context;
+  }
+  return scope.Fail(ErrorCode::kNotSupported,
+                    "EdDSA over a digest, which needs OpenSSL 3.4; give the message");
+}
+
 Result<std::size_t> EvpKey::SignMessage(const SignMechanism& mechanism, ByteView message,
                                         std::span<std::uint8_t> out) const {
+  if (mechanism.prehashed) {
+    HSMCORE_TRY(const PkeyCtxPtr context, PrehashContext(Operation::kSign, mechanism));
+    return SignWith(context.get(), message, out);
+  }
   HSMCORE_TRY(const MdCtxPtr context, MessageContext(Operation::kSign, mechanism));
   const LibraryScope scope(*library_);
   std::size_t size = out.size();
@@ -106,6 +170,10 @@ Result<std::size_t> EvpKey::SignMessage(const SignMechanism& mechanism, ByteView
 
 Result<bool> EvpKey::VerifyMessage(const SignMechanism& mechanism, ByteView message,
                                    ByteView signature) const {
+  if (mechanism.prehashed) {
+    HSMCORE_TRY(const PkeyCtxPtr context, PrehashContext(Operation::kVerify, mechanism));
+    return VerifyWith(context.get(), message, signature);
+  }
   HSMCORE_TRY(const MdCtxPtr context, MessageContext(Operation::kVerify, mechanism));
   const LibraryScope scope(*library_);
   return EVP_DigestVerify(context.get(), signature.data(), signature.size(), message.data(),

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "crypto/nonce_memory.h"
 
 namespace hsmcore::crypto {
 namespace {
@@ -17,14 +18,15 @@ struct HeldMacRow {
   const char* name;
   KeyType type;
   const char* block_cipher;  // nullptr: none
+  bool nonces;               // takes one, which must not come again
 };
 constexpr auto kMacs = std::to_array<HeldMacRow>({
-    {"HMAC", KeyType::kGenericSecret, nullptr},
-    {"KMAC-128", KeyType::kGenericSecret, nullptr},
-    {"KMAC-256", KeyType::kGenericSecret, nullptr},
-    {"CMAC", KeyType::kAes, "AES-*-CBC"},
-    {"CMAC", KeyType::kDes3, "DES-EDE3-CBC"},
-    {"GMAC", KeyType::kAes, "AES-*-GCM"},
+    {"HMAC", KeyType::kGenericSecret, nullptr, false},
+    {"KMAC-128", KeyType::kGenericSecret, nullptr, false},
+    {"KMAC-256", KeyType::kGenericSecret, nullptr, false},
+    {"CMAC", KeyType::kAes, "AES-*-CBC", false},
+    {"CMAC", KeyType::kDes3, "DES-EDE3-CBC", false},
+    {"GMAC", KeyType::kAes, "AES-*-GCM", true},
 });
 
 struct HeldKdfRow {
@@ -61,10 +63,15 @@ class Mac final : public HeldMac {
       : key_(std::move(key)),
         original_(original),
         init_(original.Function<OSSL_FUNC_mac_init_fn>(OSSL_FUNC_MAC_INIT)),
-        row_(&row) {}
+        row_(&row) {
+    watches_nonces_ = row.nonces;
+  }
 
   Status Init(void* context, const OSSL_PARAM* params) override;
   Status ChooseBlockCipher(void* context, std::string_view asked) override;
+  Status NoteParams(const OSSL_PARAM* params) override;
+  void End() override;
+  const Key& key() const override { return *key_.gate; }
   std::unique_ptr<HeldMac> Clone() const override { return std::make_unique<Mac>(*this); }
 
  private:
@@ -76,6 +83,8 @@ class Mac final : public HeldMac {
   OSSL_FUNC_mac_init_fn* init_;
   const HeldMacRow* row_;
   bool has_block_cipher_ = false;
+  hsmcore::Bytes nonce_;  // of the MAC that is being made
+  NonceMemory memory_;
 };
 
 std::string Mac::BlockCipher() const {
@@ -108,6 +117,26 @@ Status Mac::ChooseBlockCipher(void* context, std::string_view asked) {
   }
   has_block_cipher_ = true;
   return {};
+}
+
+// The tag is all that a nonce gives away, so it is used up when a MAC is made and not before.
+Status Mac::NoteParams(const OSSL_PARAM* params) {
+  if (!watches_nonces_ || params == nullptr) return {};
+  const OSSL_PARAM* given = OSSL_PARAM_locate_const(params, OSSL_MAC_PARAM_IV);
+  if (given == nullptr || given->data_type != OSSL_PARAM_OCTET_STRING) return {};
+  const ByteView nonce(static_cast<const std::uint8_t*>(given->data), given->data_size);
+  if (memory_.Contains(nonce)) {
+    return Fail(ErrorCode::kMechanism,
+                "this context has made a MAC with this GMAC nonce before; two with the same one "
+                "would give the authentication key away");
+  }
+  nonce_.assign(nonce.begin(), nonce.end());
+  return {};
+}
+
+void Mac::End() {
+  if (!nonce_.empty()) memory_.Add(nonce_);
+  nonce_.clear();
 }
 
 Status Mac::SetKey(void* context, const OSSL_PARAM* params) const {

@@ -137,19 +137,34 @@ Result<EVP_PKEY*> Library::Parameters(Curve curve) const {
   return winner;
 }
 
-bool Library::Offers(KeyType type) const {
-  const std::string_view wanted = RowOf(type).openssl;
+bool Library::Offers(int operation, std::string_view name) const {
   int no_cache = 0;
   const OSSL_ALGORITHM* const offered =
-      OSSL_PROVIDER_query_operation(provider_, OSSL_OP_KEYMGMT, &no_cache);
+      OSSL_PROVIDER_query_operation(provider_, operation, &no_cache);
   bool found = false;
   for (const OSSL_ALGORITHM* row = offered; row != nullptr && row->algorithm_names != nullptr;
        ++row) {
     const std::string_view names = row->algorithm_names;
-    found = found || names.substr(0, names.find(':')) == wanted;
+    found = found || names.substr(0, names.find(':')) == name;
   }
-  OSSL_PROVIDER_unquery_operation(provider_, OSSL_OP_KEYMGMT, offered);
+  OSSL_PROVIDER_unquery_operation(provider_, operation, offered);
   return found;
+}
+
+bool Library::HasEddsaInstances() const {
+  Answer answer = eddsa_instances_.load(std::memory_order_relaxed);
+  if (answer == Answer::kUnknown) {
+    const LibraryScope scope(*this);
+    const OpensslPtr<EVP_SIGNATURE, EVP_SIGNATURE_free> eddsa(
+        EVP_SIGNATURE_fetch(context_, "ED25519", nullptr));
+    const OSSL_PARAM* settable =
+        eddsa == nullptr ? nullptr : EVP_SIGNATURE_settable_ctx_params(eddsa.get());
+    const bool has =
+        settable != nullptr && OSSL_PARAM_locate_const(settable, "instance") != nullptr;
+    answer = has ? Answer::kYes : Answer::kNo;
+    eddsa_instances_.store(answer, std::memory_order_relaxed);
+  }
+  return answer == Answer::kYes;
 }
 
 ErrorMark::ErrorMark() : before_(ERR_peek_last_error()) { ERR_set_mark(); }
@@ -174,7 +189,17 @@ namespace hsmcore {
 bool IsAvailable(KeyType type) {
   if (IsSecret(type)) return true;
   const auto library = crypto::Library::Acquire();
-  return library && (*library)->Offers(type);
+  return library && (*library)->Offers(OSSL_OP_KEYMGMT, RowOf(type).openssl);
+}
+
+bool HasSignature(std::string_view name) {
+  const auto library = crypto::Library::Acquire();
+  return library && (*library)->Offers(OSSL_OP_SIGNATURE, name);
+}
+
+bool HasEddsaInstances() {
+  const auto library = crypto::Library::Acquire();
+  return library && (*library)->HasEddsaInstances();
 }
 
 }  // namespace hsmcore

@@ -45,8 +45,11 @@ class Library {
   // OpenSSL does not have the curve.
   Result<EVP_PKEY*> Parameters(Curve curve) const;
 
-  // Whether OpenSSL has keys of this type.
-  bool Offers(KeyType type) const;
+  // Whether OpenSSL has an algorithm of this name for an operation (OSSL_OP_...).
+  bool Offers(int operation, std::string_view name) const;
+
+  // Whether EdDSA has its parameter "instance".
+  bool HasEddsaInstances() const;
 
   // Called by every thread before it uses the context: OpenSSL hangs random generators on each
   // such thread and looks for them in the context when the thread ends.
@@ -72,6 +75,8 @@ class Library {
       digests_{};
   mutable std::array<std::atomic<EVP_PKEY*>, static_cast<std::size_t>(Curve::kSecp256k1) + 1>
       parameters_{};
+  enum class Answer : std::uint8_t { kUnknown, kNo, kYes };
+  mutable std::atomic<Answer> eddsa_instances_{Answer::kUnknown};
   mutable std::atomic<pthread_t> first_thread_;
   mutable std::atomic<bool> several_threads_{false};
   mutable bool has_twin_ = false;  // guarded by the registry

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "hsmcore/key_reference.h"
 #include "keys/key_store.h"
+#include "keys/material.h"
 
 namespace hsmcore::session {
 namespace {
@@ -25,6 +26,25 @@ KeyHandle HandleOf(const HeldKey::Parts& parts) {
 }
 
 }  // namespace
+
+Result<std::shared_ptr<const HeldKey>> HeldKey::Make(Parts parts, const PrivateMaterial* material) {
+  if (const auto* facts = std::get_if<SecretFacts>(&parts.public_part)) {
+    HSMCORE_TRY(parts.secret,
+                crypto::SecretKey::From(facts->type, std::get<SecretValue>(*material).value));
+    return std::make_shared<const HeldKey>(std::move(parts));
+  }
+  if (parts.ready != nullptr) {
+    // Made together with the key.
+  } else if (material != nullptr) {
+    constexpr bool kNoCheck = false;  // that was done when the key was made
+    const KeyPairMaterial pair{parts.public_part, keys::CloneOf(*material)};
+    HSMCORE_TRY(parts.ready, crypto::AsymmetricKey::FromPair(pair, kNoCheck));
+  } else {
+    HSMCORE_TRY(parts.ready, crypto::AsymmetricKey::FromPublic(parts.public_part));
+  }
+  HSMCORE_TRY(parts.spki, EncodeSpki(parts.public_part));
+  return std::make_shared<const HeldKey>(std::move(parts));
+}
 
 HeldKey::HeldKey(Parts parts)
     : parts_(std::move(parts)),

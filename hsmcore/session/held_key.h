@@ -36,6 +36,8 @@ class HeldKey final : public Key {
     // Session keys: kept so that the key can be made persistent.
     std::optional<PrivateMaterial> material;
   };
+  // Completes `parts` by what does the operations. `material` nullptr: only the public half.
+  static Result<std::shared_ptr<const HeldKey>> Make(Parts parts, const PrivateMaterial* material);
   explicit HeldKey(Parts parts);
 
   bool has_private() const override { return parts_.private_info.has_value(); }

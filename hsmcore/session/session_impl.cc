@@ -2,7 +2,6 @@
 #include "session/session_impl.h"
 
 #include <algorithm>
-#include <atomic>
 #include <mutex>
 
 #include "base/text.h"
@@ -17,12 +16,6 @@ namespace {
 
 // Ready keys that a session keeps at hand. Beyond that the one unused for longest is let go.
 constexpr std::size_t kCachedKeys = 256;
-
-KeyHandle NextSessionHandle() {
-  constexpr std::uint64_t kSessionBit = std::uint64_t{1} << 63;
-  static constinit std::atomic<std::uint64_t> next = 1;
-  return {kSessionBit | (2 * next.fetch_add(1, std::memory_order_relaxed))};
-}
 
 Error NoSuchKey(const KeyQuery& query, bool want_private, bool logged_in) {
   std::string hint;
@@ -42,25 +35,6 @@ Error Ambiguous(const KeyQuery& query, const std::vector<KeyInfo>& found) {
   if (found.size() > kListed) handles += ", ...";
   return {ErrorCode::kKeyAmbiguous, Cat(found.size(), " keys match ", query.ToString(), ": ",
                                         handles, "; name one by handle=")};
-}
-
-Result<std::shared_ptr<const HeldKey>> MakeHeld(HeldKey::Parts parts,
-                                                const PrivateMaterial* material, bool check) {
-  if (const auto* facts = std::get_if<SecretFacts>(&parts.public_part)) {
-    HSMCORE_TRY(parts.secret,
-                crypto::SecretKey::From(facts->type, std::get<SecretValue>(*material).value));
-    return std::make_shared<const HeldKey>(std::move(parts));
-  }
-  if (parts.ready != nullptr) {
-    // Made together with the key.
-  } else if (material != nullptr) {
-    const KeyPairMaterial pair{parts.public_part, keys::CloneOf(*material)};
-    HSMCORE_TRY(parts.ready, crypto::AsymmetricKey::FromPair(pair, check));
-  } else {
-    HSMCORE_TRY(parts.ready, crypto::AsymmetricKey::FromPublic(parts.public_part));
-  }
-  HSMCORE_TRY(parts.spki, EncodeSpki(parts.public_part));
-  return std::make_shared<const HeldKey>(std::move(parts));
 }
 
 }  // namespace
@@ -163,6 +137,14 @@ void SessionImpl::Remember(const CacheKey& key, const std::shared_ptr<const Held
   cache_[key] = {held, ++uses_};
 }
 
+void SessionImpl::RememberSessionKey(const std::shared_ptr<const HeldKey>& held) {
+  if (session_keys_.size() >= session_keys_limit_) {
+    ForgetDeadSessionKeys();
+    session_keys_limit_ = std::max(kCachedKeys, 2 * session_keys_.size());
+  }
+  session_keys_[held->handle()] = held;
+}
+
 std::shared_ptr<const HeldKey> SessionImpl::SessionKey(KeyHandle handle) {
   const auto entry = session_keys_.find(handle.PrivateHalf());
   return entry == session_keys_.end() ? nullptr : entry->second.lock();
@@ -194,7 +176,7 @@ Result<KeyPtr> SessionImpl::LoadHandle(KeyHandle handle, bool want_private) {
   parts.rules = Rules();
   parts.version = record->version;
   HSMCORE_TRY(std::shared_ptr<const HeldKey> held,
-              MakeHeld(std::move(parts), material ? &*material : nullptr, false));
+              HeldKey::Make(std::move(parts), material ? &*material : nullptr));
   Remember(cache_key, held);
   return held;
 }
@@ -247,113 +229,6 @@ Result<KeyPtr> SessionImpl::LoadSecret(const KeyQuery& query) {
   wanted.klass = KeyClass::kSecretKey;
   const std::lock_guard lock(core_->mutex);
   return LoadLocked(wanted, true);
-}
-
-// ---- Making -------------------------------------------------------------------------------------
-
-Result<KeyPtr> SessionImpl::MakeTokenKey(const KeyPairMaterial& material, const KeyTemplate& form) {
-  keys::KeyRecord record;
-  record.public_part = material.public_part;
-  record.private_half = form.private_half;
-  if (!record.is_secret()) record.public_half = form.public_half;
-  const std::lock_guard lock(core_->mutex);
-  HSMCORE_TRY(record, keys::Add(*core_, Me(), std::move(record), &material.private_part));
-  return LoadHandle(record.handle, true);
-}
-
-Result<KeyPtr> SessionImpl::MakeSessionKey(const KeyPairMaterial& material, const KeyTemplate& form,
-                                           ReadyKey ready) {
-  HeldKey::Parts parts;
-  parts.ready = std::move(ready);
-  parts.public_part = material.public_part;
-  parts.material = keys::CloneOf(material.private_part);
-  parts.rules = Rules();
-  const KeyHandle handle = NextSessionHandle();
-  const bool pair = !std::holds_alternative<SecretFacts>(material.public_part);
-  parts.private_info = {.handle = handle,
-                        .klass = pair ? KeyClass::kPrivateKey : KeyClass::kSecretKey,
-                        .attributes = form.private_half,
-                        .public_part = material.public_part,
-                        .owner = user_,
-                        .shared_users = {},
-                        .created = 0,
-                        .pair = pair};
-  if (pair) {
-    parts.public_info = parts.private_info;
-    parts.public_info->handle = handle.PublicHalf();
-    parts.public_info->klass = KeyClass::kPublicKey;
-    parts.public_info->attributes = form.public_half;
-  }
-  HSMCORE_TRY(std::shared_ptr<const HeldKey> held,
-              MakeHeld(std::move(parts), &material.private_part, false));
-  const std::lock_guard lock(core_->mutex);
-  if (session_keys_.size() >= session_keys_limit_) {
-    ForgetDeadSessionKeys();
-    session_keys_limit_ = std::max(kCachedKeys, 2 * session_keys_.size());
-  }
-  session_keys_[handle] = held;
-  return held;
-}
-
-Result<KeyPtr> SessionImpl::Make(const KeyPairMaterial& material, KeyTemplate form, bool local,
-                                 ReadyKey ready) {
-  HSMCORE_CHECK(CheckNames(form.private_half));
-  HSMCORE_CHECK(CheckNames(form.public_half));
-  const bool token = form.private_half.flags.Has(Attribute::kToken);
-  form.public_half.flags.Set(Attribute::kToken, token);
-  keys::FinishNew(form.private_half, local);
-  keys::FinishNew(form.public_half, local);
-  return token ? MakeTokenKey(material, form) : MakeSessionKey(material, form, std::move(ready));
-}
-
-Result<KeyPtr> SessionImpl::Generate(const KeySpec& spec, const KeyTemplate& form) {
-  const bool token = form.private_half.flags.Has(Attribute::kToken);
-  HSMCORE_CHECK(AllowNew(spec.type, policy::Origin::kGenerated, token));
-  if (IsSecret(spec.type)) {
-    HSMCORE_TRY(SecretBytes value, crypto::GenerateSecret(spec.type, spec.secret_bytes));
-    HSMCORE_TRY(SecretFacts facts, crypto::FactsOf(spec.type, value));
-    return Make({std::move(facts), SecretValue{std::move(value)}}, form, true, nullptr);
-  }
-  HSMCORE_TRY(crypto::ReadyPair made, crypto::GenerateReadyPair(spec));
-  return Make(made.material, form, true, std::move(made.ready));
-}
-
-Result<KeyPtr> SessionImpl::ImportPair(const KeyPairMaterial& material, const KeyTemplate& form) {
-  const bool token = form.private_half.flags.Has(Attribute::kToken);
-  HSMCORE_CHECK(AllowNew(TypeOf(material.public_part), policy::Origin::kFromOutside, token));
-  HSMCORE_TRY(ReadyKey ready, crypto::AsymmetricKey::FromPair(material, true));
-  return Make(material, form, false, std::move(ready));
-}
-
-Result<KeyPtr> SessionImpl::ImportSecret(KeyType type, const SecretBytes& value,
-                                         const ObjectAttributes& form) {
-  const bool token = form.flags.Has(Attribute::kToken);
-  HSMCORE_CHECK(AllowNew(type, policy::Origin::kFromOutside, token));
-  HSMCORE_TRY(SecretFacts facts, crypto::FactsOf(type, value));
-  return Make({std::move(facts), SecretValue{value.Clone()}}, {form, {}}, false, nullptr);
-}
-
-Result<KeyPtr> SessionImpl::Derive(const Key& key, const KdfMechanism& mechanism,
-                                   const KeySpec& spec, const ObjectAttributes& form) {
-  HSMCORE_TRY(const std::size_t bytes, crypto::SecretLength(spec.type, spec.secret_bytes));
-  HSMCORE_TRY(const SecretBytes value, key.Derive(mechanism, bytes));
-  return ImportSecret(spec.type, value, form);
-}
-
-Result<KeyInfo> SessionImpl::ImportPublic(const PublicMaterial& material,
-                                          const ObjectAttributes& form) {
-  constexpr bool kPersistent = true;
-  HSMCORE_CHECK(AllowNew(TypeOf(material), policy::Origin::kFromOutside, kPersistent));
-  HSMCORE_CHECK(CheckNames(form));
-  HSMCORE_CHECK(crypto::AsymmetricKey::FromPublic(material));
-  keys::KeyRecord record;
-  record.public_part = material;
-  record.public_half = form;
-  record.public_half->flags.Set(Attribute::kToken, true);
-  keys::FinishNew(*record.public_half, false);
-  const std::lock_guard lock(core_->mutex);
-  HSMCORE_TRY(record, keys::Add(*core_, Me(), std::move(record), nullptr));
-  return record.Info(KeyClass::kPublicKey);
 }
 
 // ---- Changing -----------------------------------------------------------------------------------

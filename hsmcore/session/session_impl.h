@@ -44,6 +44,12 @@ class SessionImpl final : public Session {
                               const ObjectAttributes& form) override;
   Result<KeyPtr> Derive(const Key& key, const KdfMechanism& mechanism, const KeySpec& spec,
                         const ObjectAttributes& form) override;
+  Result<KeyPtr> Agree(const Key& key, const AgreeMechanism& mechanism, const Key& peer,
+                       const KeySpec& spec, const ObjectAttributes& form) override;
+  Result<EncapsulatedKey> Encapsulate(const Key& key, const KemMechanism& mechanism,
+                                      const KeySpec& spec, const ObjectAttributes& form) override;
+  Result<KeyPtr> Decapsulate(const Key& key, const KemMechanism& mechanism, ByteView ciphertext,
+                             const KeySpec& spec, const ObjectAttributes& form) override;
   Result<KeyInfo> ImportPublic(const PublicMaterial& material,
                                const ObjectAttributes& form) override;
   Status Delete(KeyHandle handle, bool whole_pair) override;
@@ -102,6 +108,7 @@ class SessionImpl final : public Session {
   KeyPtr FromCache(const CacheKey& key, std::uint64_t version);
   void Remember(const CacheKey& key, const std::shared_ptr<const HeldKey>& held);
   std::shared_ptr<const HeldKey> SessionKey(KeyHandle handle);
+  void RememberSessionKey(const std::shared_ptr<const HeldKey>& held);
 
   Result<KeyPtr> MakeTokenKey(const KeyPairMaterial& material, const KeyTemplate& form);
   // `ready`: what does the operations of the pair, where it is made already; or nullptr.
@@ -110,6 +117,9 @@ class SessionImpl final : public Session {
                                 ReadyKey ready);
   Result<KeyPtr> Make(const KeyPairMaterial& material, KeyTemplate form, bool local,
                       ReadyKey ready);
+  // May a secret key with these attributes come from elsewhere than Generate?
+  Status AllowSecret(KeyType type, const ObjectAttributes& form) const;
+  Result<KeyPtr> KeepSecret(KeyType type, SecretBytes value, const ObjectAttributes& form);
   // A key as it is now: what the store says of a persistent one.
   struct Fresh {
     KeyInfo info;

@@ -22,11 +22,12 @@ LEVELS = [
     "key import", "key import pem", "key list", "key show", "key delete", "key set-attribute",
     "key generate-file", "key import raw", "key generate-symmetric",
     *(f"key generate-symmetric {kind}" for kind in SECRET_KINDS),
-    "key wrap", "key unwrap",
+    "key wrap", "key unwrap", "key derive", "key encapsulate", "key decapsulate",
+    *(f"key derive {method}" for method in ("ecdh", "hkdf", "kbkdf", "x963")),
     *(f"key {verb} {method}" for verb in ("wrap", "unwrap") for method in WRAP_METHODS),
 ]
 GROUPS = ["", "cluster", "user", "key", "key generate-asymmetric-pair", "key generate-symmetric",
-          "key import", "key wrap", "key unwrap"]
+          "key import", "key wrap", "key unwrap", "key derive"]
 
 
 @pytest.fixture

@@ -98,6 +98,31 @@ def test_a_private_key_comes_out_as_pkcs8(home):
     assert public == home.public("ec").read_bytes()
 
 
+# `openssl enc` unwraps at most 4096 bytes: no larger set.
+@pytest.mark.parametrize("algorithm", ["ML-DSA-44", "ML-KEM-768", "SLH-DSA-SHA2-128f"])
+def test_a_post_quantum_key_goes_out_and_in(home, algorithm):
+    probe = home.plain("genpkey", "-algorithm", algorithm, "-out", "probe.pem", expect=None)
+    if probe.code != 0:
+        pytest.skip(f"this OpenSSL has no {algorithm}")
+    bring_kek(home)
+    home.openssl("genpkey", "-propquery", "provider=hsm", "-algorithm", algorithm, "-pkeyopt",
+                 "hsm-label:pq", "-out", "pq.ref.pem")
+    home.cli("key", "wrap", "aes-zero-pad", "--payload-filter", "attr.label=pq",
+             "attr.class=private-key", "--wrapping-filter", "attr.label=kek", "--path", "pq.wrapped")
+    wrapped = (home.work / "pq.wrapped").read_bytes()
+    (home.work / "pq.der").write_bytes(enc(home, "id-aes256-wrap-pad", "-d", wrapped, "pkcs8"))
+    public = home.openssl("pkey", "-in", "hsm:pq", "-pubout").out
+    assert home.plain("pkey", "-inform", "DER", "-in", "pq.der", "-pubout").out == public
+    kind = f"{algorithm.lower()}-private"
+    home.cli("key", "unwrap", "aes-zero-pad", "--filter", "attr.label=kek", "--data-path",
+             "pq.wrapped", "--key-type-class", kind, "--label", "back")
+    assert home.openssl("pkey", "-in", "hsm:back", "-pubout").out == public
+    (home.work / "pq.wrapped").write_bytes(wrapped[:-8])
+    cut = home.cli("key", "unwrap", "aes-zero-pad", "--filter", "attr.label=kek", "--data-path",
+                   "pq.wrapped", "--key-type-class", kind, "--label", "cut", expect=1)
+    assert cut.json["data"].startswith("decryption failed")
+
+
 def test_a_private_key_made_by_openssl_comes_in_by_rsa_aes(home):
     """A partner's view of CKM_RSA_AES_KEY_WRAP with nothing but openssl."""
     make_rsa(home, "intake")

@@ -6,6 +6,12 @@ import pytest
 from test_openssl_tls import connect, serve
 
 SIGNING = ["ED448", "ML-DSA-44", "ML-DSA-65", "ML-DSA-87", "SLH-DSA-SHA2-128f", "SLH-DSA-SHAKE-192f"]
+SLH_DSA = [f"SLH-DSA-{family}-{bits}{kind}" for family in ("SHA2", "SHAKE") for bits in (128, 192, 256)
+           for kind in "sf"]
+# OpenSSL's instances of EdDSA, and whether a context string fits
+EDDSA = [("ED25519", "Ed25519", False), ("ED25519", "Ed25519ctx", True), ("ED25519", "Ed25519ph", True),
+         ("ED25519", "Ed25519ph", False), ("ED448", "Ed448", True), ("ED448", "Ed448ph", True),
+         ("ED448", "Ed448ph", False)]
 AGREEING = ["X25519", "X448"]
 ENCAPSULATING = ["ML-KEM-512", "ML-KEM-768", "ML-KEM-1024"]
 
@@ -45,7 +51,7 @@ def test_key_is_made_and_named_both_ways(home, made, algorithm):
     assert ours.split() == theirs.split()
 
 
-@pytest.mark.parametrize("algorithm", SIGNING)
+@pytest.mark.parametrize("algorithm", [*SIGNING, *(s for s in SLH_DSA if s not in SIGNING)])
 def test_signatures_pass_both_ways(home, made, algorithm):
     uri = made(algorithm)
     (home.work / "data").write_bytes(b"to be signed" * 100)
@@ -69,6 +75,51 @@ def test_ml_dsa_takes_a_context_string(home, made):
               "ML-DSA-65.pub.pem", "-sigfile", "one.sig"]
     home.plain(*verify, "-pkeyopt", "context-string:release")
     assert home.plain(*verify, expect=None).code != 0
+
+
+def has_instances(home):
+    return not home.plain("version").text.startswith("OpenSSL 3.0.")
+
+
+@pytest.mark.parametrize("algorithm, instance, context", EDDSA)
+def test_instances_of_eddsa_pass_both_ways(home, made, algorithm, instance, context):
+    if not has_instances(home):
+        pytest.skip("OpenSSL 3.0 has only PureEdDSA")
+    uri = made(algorithm)
+    plain_key(home, algorithm, "other")
+    (home.work / "data").write_bytes(b"to be signed" * 50)
+    options = ["-pkeyopt", f"instance:{instance}"]
+    if context:
+        options += ["-pkeyopt", "context-string:release"]
+    data = ["-rawin", "-in", "data"]
+    home.openssl("pkeyutl", "-sign", *data, "-inkey", uri, *options, "-out", "data.sig")
+    verify = ["pkeyutl", "-verify", *data, "-sigfile", "data.sig"]
+    home.plain(*verify, "-pubin", "-inkey", f"{algorithm}.pub.pem", *options)
+    home.openssl(*verify, "-inkey", uri, *options)
+    if instance not in ("Ed25519", "Ed448") or context:
+        for run, key in ((home.plain, ["-pubin", "-inkey", f"{algorithm}.pub.pem"]),
+                         (home.openssl, ["-inkey", uri])):
+            assert run(*verify, *key, expect=None).code != 0
+    # The other way: a plain key signs, the provider verifies with its public half.
+    home.plain("pkeyutl", "-sign", *data, "-inkey", "other.pem", *options, "-out", "data.sig")
+    home.openssl(*verify, "-propquery", "?provider=hsm", "-pubin", "-inkey", "other.pub.pem",
+                 *options)
+
+
+@pytest.mark.parametrize("instance, options, text", [
+    ("Ed25519ctx", [], "needs a context string"),
+    ("Ed25519", ["-pkeyopt", "context-string:x"], "takes no context string"),
+    ("Ed448ph", [], "has the instances Ed25519, Ed25519ctx, Ed25519ph"),
+    ("Ed25519ph", ["-pkeyopt", "hexcontext-string:" + 256 * "ab"], "at most 255 bytes"),
+])
+def test_instances_that_do_not_fit_are_named(home, made, instance, options, text):
+    uri = made("ED25519")
+    (home.work / "data").write_bytes(b"to be signed")
+    failed = home.openssl("pkeyutl", "-sign", "-rawin", "-in", "data", "-inkey", uri, "-pkeyopt",
+                          f"instance:{instance}", *options, expect=None)
+    assert failed.code != 0 and failed.out == b""
+    old = not has_instances(home) and instance in ("Ed25519ctx", "Ed25519ph")
+    assert ("needs OpenSSL 3.2" if old else text) in failed.err
 
 
 @pytest.mark.parametrize("algorithm", ["ED448", "ML-DSA-65"])

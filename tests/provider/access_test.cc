@@ -25,20 +25,6 @@ class AccessTest : public ProviderTest {
     return path;
   }
 
-  // A library context whose provider has these settings in its configuration section.
-  static Ptr<OSSL_LIB_CTX> Configured(const std::filesystem::path& directory,
-                                      const std::string& settings) {
-    const auto file = directory / "openssl.cnf";
-    std::ofstream(file) << "openssl_conf = init\n[init]\nproviders = providers\n"
-                           "[providers]\ndefault = default_sect\nhsm = hsm_sect\n"
-                           "[default_sect]\nactivate = 1\n[hsm_sect]\nactivate = 1\n"
-                           "module = " HSM_MODULE_DIR "/hsm.so\n"
-                        << settings;
-    Ptr<OSSL_LIB_CTX> context(OSSL_LIB_CTX_new());
-    EXPECT_EQ(OSSL_LIB_CTX_load_config(context.get(), file.c_str()), 1) << ErrorDetails();
-    return context;
-  }
-
   static Pkey LoadIn(OSSL_LIB_CTX* context, const char* uri) {
     const Ptr<OSSL_STORE_CTX> store(
         OSSL_STORE_open_ex(uri, context, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr));

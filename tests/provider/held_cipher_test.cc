@@ -247,6 +247,54 @@ TEST_F(HeldCipher, MakesGcmNonces) {
   EXPECT_EQ(nonces[0], nonces[1]);
 }
 
+// hsm-gcm-nonce in the provider's section of openssl.cnf.
+TEST_F(HeldCipher, TheSettingLeavesGcmNoncesToTheHsm) {
+  const std::string uri = Secret("aes", KeyType::kAes, random_(32));
+  const hsmcore::test::TemporaryDirectory directory;
+  const Ptr<OSSL_LIB_CTX> library = Configured(directory.path(), "hsm-gcm-nonce = hsm\n");
+  const Cipher cipher(EVP_CIPHER_fetch(library.get(), "AES-256-GCM", kHsm), EVP_CIPHER_free);
+  ASSERT_NE(cipher, nullptr) << ErrorDetails();
+  const CipherCtx context(EVP_CIPHER_CTX_new());
+  const Bytes own = random_(12);
+  EXPECT_FALSE(
+      Begin(context.get(), cipher.get(), Direction::kEncrypt, nullptr, own.data(), Key(uri)));
+  ExpectError(ErrorCode::kMechanism, "the HSM makes the nonces of GCM here (hsm-gcm-nonce = hsm)");
+  const Bytes plain = random_(16);
+  Bytes sealed(16);
+  Bytes nonce(12);
+  Bytes tag(16);
+  int size = 0;
+  ASSERT_TRUE(Begin(context.get(), cipher.get(), Direction::kEncrypt, nullptr, nullptr, Key(uri)))
+      << ErrorDetails();
+  ASSERT_EQ(EVP_EncryptUpdate(context.get(), sealed.data(), &size, plain.data(), 16), 1);
+  ASSERT_EQ(EVP_EncryptFinal_ex(context.get(), sealed.data() + size, &size), 1);
+  ASSERT_EQ(EVP_CIPHER_CTX_get_updated_iv(context.get(), nonce.data(), nonce.size()), 1);
+  ASSERT_EQ(EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_AEAD_GET_TAG, 16, tag.data()), 1);
+  // With the key in the context too.
+  EXPECT_FALSE(Begin(context.get(), nullptr, Direction::kEncrypt, nullptr, own.data()));
+  ExpectError(ErrorCode::kMechanism, "hsm-gcm-nonce");
+  // Who decrypts gives the nonce that was made.
+  const CipherCtx opening(EVP_CIPHER_CTX_new());
+  ASSERT_TRUE(
+      Begin(opening.get(), cipher.get(), Direction::kDecrypt, nullptr, nonce.data(), Key(uri)))
+      << ErrorDetails();
+  ASSERT_EQ(EVP_CIPHER_CTX_ctrl(opening.get(), EVP_CTRL_AEAD_SET_TAG, 16, tag.data()), 1);
+  Bytes opened(16);
+  ASSERT_EQ(EVP_DecryptUpdate(opening.get(), opened.data(), &size, sealed.data(), 16), 1);
+  EXPECT_EQ(EVP_DecryptFinal_ex(opening.get(), opened.data() + size, &size), 1);
+  EXPECT_EQ(opened, plain);
+}
+
+TEST_F(HeldCipher, AnUnknownNonceSettingIsNamed) {
+  const std::string uri = Secret("aes", KeyType::kAes, random_(32));
+  const hsmcore::test::TemporaryDirectory directory;
+  const Ptr<OSSL_LIB_CTX> library = Configured(directory.path(), "hsm-gcm-nonce = always\n");
+  const Cipher cipher(EVP_CIPHER_fetch(library.get(), "AES-256-GCM", kHsm), EVP_CIPHER_free);
+  const CipherCtx context(EVP_CIPHER_CTX_new());
+  EXPECT_FALSE(Begin(context.get(), cipher.get(), Direction::kEncrypt, nullptr, nullptr, Key(uri)));
+  ExpectError(ErrorCode::kSetting, "hsm-gcm-nonce is 'always'");
+}
+
 TEST_F(HeldCipher, RefusesAnAlteredTag) {
   const Row& row = kRows[6];
   const Bytes key = random_(32);
@@ -269,6 +317,52 @@ TEST_F(HeldCipher, RefusesTheWrongOrder) {
   ASSERT_TRUE(Seal(context.get()));
   EXPECT_FALSE(Seal(context.get()));
   ExpectError(ErrorCode::kOperationState, "the message has ended");
+}
+
+// Whatever length of nonce and tag the default provider takes or refuses.
+TEST_F(HeldCipher, RefusesTheLengthsThatTheDefaultProviderRefuses) {
+  for (const Row& row : kRows) {
+    if (!row.tag) continue;
+    SCOPED_TRACE(row.name);
+    const Bytes key = random_(row.key_bytes);
+    const std::string uri = Secret(row.name, row.type, key);
+    for (const int nonce_bytes : {0, 1, 6, 7, 8, 12, 13, 14, 16, 17, 64, 128, 129, 1000}) {
+      for (const int tag_bytes : {0, 3, 4, 8, 15, 16, 17}) {
+        SCOPED_TRACE(std::to_string(nonce_bytes) + " " + std::to_string(tag_bytes));
+        bool accepted[2] = {};
+        for (const bool held : {false, true}) {
+          const Cipher cipher = held ? Ours(row.name) : Theirs(row.name);
+          const CipherCtx context(EVP_CIPHER_CTX_new());
+          Bytes tag(32);
+          Bytes nonce(1000);
+          accepted[held ? 1 : 0] = Begin(context.get(), cipher.get(), Direction::kDecrypt, nullptr,
+                                         nullptr, held ? Key(uri) : Params()) &&
+                                   EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_AEAD_SET_IVLEN,
+                                                       nonce_bytes, nullptr) == 1 &&
+                                   EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_AEAD_SET_TAG,
+                                                       tag_bytes, tag.data()) == 1 &&
+                                   Begin(context.get(), nullptr, Direction::kDecrypt,
+                                         held ? nullptr : key.data(), nonce.data());
+        }
+        EXPECT_EQ(accepted[1], accepted[0]);
+        ERR_clear_error();
+      }
+    }
+  }
+}
+
+TEST_F(HeldCipher, PassesOverUnknownParametersAndNamesWrongTypes) {
+  const std::string uri = Secret("aes", KeyType::kAes, random_(32));
+  const CipherCtx context(EVP_CIPHER_CTX_new());
+  const Cipher cipher = Ours("AES-256-GCM");
+  ASSERT_TRUE(Begin(context.get(), cipher.get(), Direction::kEncrypt, nullptr, nullptr,
+                    Key(uri).Text("nobody-knows-this", "x")))
+      << ErrorDetails();
+  EXPECT_TRUE(Seal(context.get()));
+  const CipherCtx other(EVP_CIPHER_CTX_new());
+  EXPECT_FALSE(Begin(other.get(), cipher.get(), Direction::kEncrypt, nullptr, nullptr,
+                     Params().Number("hsm-key", 7)));
+  ExpectError(ErrorCode::kInvalidArgument, "hsm-key");
 }
 
 TEST_F(HeldCipher, RefusesKeyBytesBesideAHeldKey) {

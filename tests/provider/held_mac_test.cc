@@ -113,6 +113,65 @@ TEST_F(HeldMac, BeginsAgainWithTheSameKey) {
   EXPECT_EQ(Run(context, data), Run(plain, data));
 }
 
+// As with GCM: what two MACs under one nonce give away is the authentication key.
+TEST_F(HeldMac, RefusesARepeatedGmacNonce) {
+  const std::string uri = Secret("gmac", KeyType::kAes, random_(32));
+  const Bytes first = random_(12);
+  const Bytes second = random_(12);
+  const Bytes data = random_(40);
+  MacCtx context(EVP_MAC_CTX_new(Ours("GMAC").get()));
+  const auto set = [&](const Bytes& nonce) {
+    return EVP_MAC_CTX_set_params(
+        context.get(),
+        Params().Text(OSSL_MAC_PARAM_CIPHER, "AES-256-GCM").Octets(OSSL_MAC_PARAM_IV, nonce).get());
+  };
+  const auto begin = [&](const Bytes& nonce) {
+    return EVP_MAC_init(context.get(), nullptr, 0, Params().Octets(OSSL_MAC_PARAM_IV, nonce).get());
+  };
+  // The nonce before the key, and twice before it is used.
+  ASSERT_EQ(set(first), 1);
+  ASSERT_EQ(EVP_MAC_init(context.get(), nullptr, 0,
+                         Params().Text("hsm-key", uri).Octets(OSSL_MAC_PARAM_IV, first).get()),
+            1)
+      << ErrorDetails();
+  EXPECT_TRUE(Run(context, data)) << ErrorDetails();
+  EXPECT_EQ(begin(first), 0);
+  ExpectError(ErrorCode::kMechanism, "has made a MAC with this GMAC nonce before");
+  ASSERT_EQ(begin(second), 1) << ErrorDetails();
+  EXPECT_TRUE(Run(context, data)) << ErrorDetails();
+  for (const Bytes* used : {&first, &second}) {
+    EXPECT_EQ(set(*used), 0);
+    ExpectError(ErrorCode::kMechanism, "has made a MAC with this GMAC nonce before");
+    EXPECT_EQ(begin(*used), 0);
+  }
+  ERR_clear_error();
+  // A copy remembers too; another context knows nothing of this one.
+  context.reset(EVP_MAC_CTX_dup(context.get()));
+  EXPECT_EQ(begin(first), 0);
+  ExpectError(ErrorCode::kMechanism, "GMAC nonce");
+  EXPECT_EQ(begin(random_(12)), 1) << ErrorDetails();
+  EXPECT_TRUE(Run(context, data)) << ErrorDetails();
+  context.reset(EVP_MAC_CTX_new(Ours("GMAC").get()));
+  ASSERT_EQ(set(first), 1);
+  ASSERT_EQ(EVP_MAC_init(context.get(), nullptr, 0, Params().Text("hsm-key", uri).get()), 1);
+  EXPECT_TRUE(Run(context, data)) << ErrorDetails();
+  // That nonce came before the key, and counts.
+  EXPECT_EQ(begin(first), 0);
+  ExpectError(ErrorCode::kMechanism, "GMAC nonce");
+}
+
+TEST_F(HeldMac, GmacNeedsANonceForEachMessage) {
+  MacCtx context(EVP_MAC_CTX_new(Ours("GMAC").get()));
+  Params params;
+  params.Text("hsm-key", Secret("gmac", KeyType::kAes, random_(32)))
+      .Octets(OSSL_MAC_PARAM_IV, random_(12));
+  ASSERT_EQ(EVP_MAC_init(context.get(), nullptr, 0, params.get()), 1) << ErrorDetails();
+  const Bytes data = random_(20);
+  EXPECT_TRUE(Run(context, data));
+  EXPECT_FALSE(EVP_MAC_init(context.get(), nullptr, 0, nullptr) == 1 && Run(context, data));
+  ERR_clear_error();
+}
+
 TEST_F(HeldMac, KnowsTheBlockCipherOfItsKey) {
   const Bytes key = random_(32);
   Params params;

@@ -5,6 +5,7 @@
 #include <openssl/err.h>
 
 #include <cstdlib>
+#include <fstream>
 #include <optional>
 
 namespace provider::test {
@@ -65,6 +66,18 @@ std::string ErrorDetails() {
 }
 
 // HSM_TEST_MODULE_DIR names another build's module: one that was built with older headers.
+Ptr<OSSL_LIB_CTX> Configured(const std::filesystem::path& directory, const std::string& settings) {
+  const auto file = directory / "openssl.cnf";
+  std::ofstream(file) << "openssl_conf = init\n[init]\nproviders = providers\n"
+                         "[providers]\ndefault = default_sect\nhsm = hsm_sect\n"
+                         "[default_sect]\nactivate = 1\n[hsm_sect]\nactivate = 1\n"
+                         "module = " HSM_MODULE_DIR "/hsm.so\n"
+                      << settings;
+  Ptr<OSSL_LIB_CTX> context(OSSL_LIB_CTX_new());
+  EXPECT_EQ(OSSL_LIB_CTX_load_config(context.get(), file.c_str()), 1) << ErrorDetails();
+  return context;
+}
+
 Library::Library(Order order) : context_(OSSL_LIB_CTX_new()) {
   const char* other = std::getenv("HSM_TEST_MODULE_DIR");
   OSSL_PROVIDER_set_default_search_path(get(), other != nullptr ? other : HSM_MODULE_DIR);

@@ -12,6 +12,7 @@
 #include <openssl/store.h>
 #include <openssl/ui.h>
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -85,6 +86,10 @@ class Library {
   Ptr<OSSL_LIB_CTX> context_;
   std::vector<Ptr<OSSL_PROVIDER>> providers_;
 };
+
+// A library context whose provider has these settings in its configuration section, which is
+// written to `directory`.
+Ptr<OSSL_LIB_CTX> Configured(const std::filesystem::path& directory, const std::string& settings);
 
 std::string ProviderOf(const EVP_PKEY* key);
 

@@ -69,11 +69,19 @@ class HeldMac {
   // caller has named; empty: the context gets the key's own. kKeyTypeMismatch: the key is for
   // another one.
   virtual Status ChooseBlockCipher(void* context, std::string_view asked) = 0;
+  // Comes before parameters are set, those of Init among them. GMAC: kMechanism for a nonce that
+  // this context has made a MAC with (the last 1024 are remembered).
+  virtual Status NoteParams(const ossl_param_st* params) = 0;
   bool begun() const { return begun_; }
+  bool watches_nonces() const { return watches_nonces_; }
+  virtual const Key& key() const = 0;
+  // Comes before the MAC is read, where nonces are watched.
+  virtual void End() = 0;
   virtual std::unique_ptr<HeldMac> Clone() const = 0;
 
  protected:
   bool begun_ = false;
+  bool watches_nonces_ = false;
 };
 
 class HeldKdf {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -57,6 +58,10 @@ struct Encapsulated {
 
 // Whether the OpenSSL that runs has keys of this type; every answer stays for the process.
 bool IsAvailable(KeyType type);
+// Whether it has a signature algorithm of this name: "ED25519ph".
+bool HasSignature(std::string_view name);
+// Whether it has Ed25519ctx, Ed25519ph, Ed448ph, and Ed448's context strings: OpenSSL 3.2.
+bool HasEddsaInstances();
 
 // A key that is ready to be used: held in the HSM, or the public key of somebody else.
 // Immutable after it was made and safe for any number of threads at once; no operation takes a

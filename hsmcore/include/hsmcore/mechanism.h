@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include "hsmcore/types.h"
 
@@ -15,8 +16,28 @@ constexpr int kSaltLengthAuto = -2;           // sign: the longest; verify: take
 constexpr int kSaltLengthMax = -3;            // the longest
 constexpr int kSaltLengthAutoDigestMax = -4;  // sign: longest, but no longer than the digest
 
-constexpr std::size_t kMaxContextBytes = 255;  // FIPS 204, 205
+constexpr std::size_t kMaxContextBytes = 255;  // RFC 8032, FIPS 204, FIPS 205
 constexpr std::size_t kMuBytes = 64;           // FIPS 204
+
+// RFC 8032 section 5. Signatures of one are never valid for another.
+enum class EddsaInstance : std::uint8_t {
+  kPure,     // Ed25519; Ed448, which takes a context string
+  kContext,  // Ed25519ctx: with a context string that is not empty
+  kPrehash,  // Ed25519ph, Ed448ph: over the message's digest; takes a context string
+};
+
+constexpr std::size_t kEddsaDigestBytes = 64;  // SHA-512, or SHAKE256 that long
+
+// The instances that there are.
+struct EddsaRow {
+  KeyType type;
+  EddsaInstance instance;
+  const char* name;  // RFC 8032's
+  bool takes_context;
+  bool needs_context;
+};
+std::span<const EddsaRow> AllEddsaInstances();
+const EddsaRow* FindEddsa(KeyType type, EddsaInstance instance);  // nullptr: there is none
 
 struct SignMechanism {
   enum class Kind : std::uint8_t {
@@ -26,7 +47,7 @@ struct SignMechanism {
     kRsaX931,   // ANSI X9.31
     kRsaRaw,    // no padding; the data is as long as the modulus
     kEcdsa,     // FIPS 186-5 section 6; DER signature
-    kEddsa,     // RFC 8032 PureEdDSA; the whole message
+    kEddsa,     // RFC 8032; the whole message
     kMlDsa,     // FIPS 204; the whole message
     kSlhDsa,    // FIPS 205; the whole message
   };
@@ -37,8 +58,12 @@ struct SignMechanism {
   // PSS only
   Digest mgf_digest = Digest::kSha256;
   int salt_length = kSaltLengthDigest;
+  // EdDSA, ML-DSA and SLH-DSA: at most 255 bytes; PureEdDSA with Ed25519 has none
+  Bytes context = {};  // NOLINT(readability-redundant-member-init): -Wextra
+  // EdDSA only; other than kPure needs an OpenSSL that HasEddsaInstances()
+  EddsaInstance instance = EddsaInstance::kPure;
+  bool prehashed = false;  // kPrehash: the caller gives the digest, kEddsaDigestBytes long
   // ML-DSA and SLH-DSA only
-  Bytes context = {};  // at most 255 bytes NOLINT(readability-redundant-member-init): -Wextra
   bool deterministic = false;  // no fresh randomness in the signature
   bool encoded = false;        // the message has the standard's prefix and context in it already
   bool external_mu = false;    // ML-DSA: mu, kMuBytes long, stands for the message

@@ -42,6 +42,8 @@ class SecretBytes {
 
   // Shortens to `size` bytes and wipes the rest. `size` must not exceed size().
   void Truncate(std::size_t size);
+  // The same, and keeps the last bytes.
+  void TruncateToLast(std::size_t size);
 
   // Constant-time for equal lengths; the length itself is no secret.
   bool Equals(std::span<const std::uint8_t> other) const;

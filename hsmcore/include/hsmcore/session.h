@@ -48,6 +48,13 @@ struct KeyTemplate {
   static KeyTemplate Secret() { return {DefaultAttributes(KeyClass::kSecretKey), {}}; }
 };
 
+// What Session::Encapsulate makes: the ciphertext is for the owner of the public key, who gets the
+// same secret out of it.
+struct EncapsulatedKey {
+  Bytes ciphertext;
+  KeyPtr key;
+};
+
 struct UserInfo {
   std::string name;
   Role role = Role::kCryptoUser;
@@ -101,6 +108,20 @@ class Session {
   // never-extractable.
   virtual Result<KeyPtr> Derive(const Key& key, const KdfMechanism& mechanism, const KeySpec& spec,
                                 const ObjectAttributes& form) = 0;
+  // The same from an agreement (Key::Agree), as PKCS#11's C_DeriveKey does it. With the X9.63 KDF
+  // the key is as long as `spec` says, and mechanism.x963_length is not looked at. Without a KDF it
+  // is made of the last spec.secret_bytes bytes of the shared secret; 0: a generic-secret is all of
+  // it, other types are as long as Generate makes them. kKeySize: the secret is shorter.
+  virtual Result<KeyPtr> Agree(const Key& key, const AgreeMechanism& mechanism, const Key& peer,
+                               const KeySpec& spec, const ObjectAttributes& form) = 0;
+  // A new secret key that is a KEM's shared secret, whole: kKeySize, where the type or
+  // spec.secret_bytes has another length. Nothing is made when an error is returned.
+  virtual Result<EncapsulatedKey> Encapsulate(const Key& key, const KemMechanism& mechanism,
+                                              const KeySpec& spec,
+                                              const ObjectAttributes& form) = 0;
+  virtual Result<KeyPtr> Decapsulate(const Key& key, const KemMechanism& mechanism,
+                                     ByteView ciphertext, const KeySpec& spec,
+                                     const ObjectAttributes& form) = 0;
   virtual Result<KeyInfo> ImportPublic(const PublicMaterial& material,
                                        const ObjectAttributes& form) = 0;
 

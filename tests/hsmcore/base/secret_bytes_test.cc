@@ -43,6 +43,16 @@ TEST(SecretBytesTest, TruncateWipesTheTail) {
   EXPECT_EQ(secret.size(), 6U);
 }
 
+TEST(SecretBytesTest, TruncateToLastKeepsTheEndAndWipesTheRest) {
+  SecretBytes secret = SecretBytes::CopyOf("head-secret");
+  const std::uint8_t* rest = secret.Read(kTest).data() + 6;
+  secret.TruncateToLast(6);
+  EXPECT_EQ(secret.ReadText(kTest), "secret");
+  EXPECT_TRUE(std::all_of(rest, rest + 5, [](std::uint8_t byte) { return byte == 0; }));
+  secret.TruncateToLast(100);
+  EXPECT_EQ(secret.ReadText(kTest), "secret");
+}
+
 TEST(SecretBytesTest, EqualsComparesLengthAndEveryByte) {
   const SecretBytes secret = SecretBytes::CopyOf("abcd");
   for (std::size_t i = 0; i < 4; ++i) {

@@ -3,7 +3,9 @@
 #include "crypto/asymmetric_key.h"
 
 #include <gtest/gtest.h>
+#include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <openssl/params.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,7 +14,9 @@
 #include <thread>
 #include <vector>
 
+#include "crypto/openssl_ptr.h"
 #include "hsmcore/crypto/default_provider.h"
+#include "hsmcore/key_reference.h"
 
 namespace hsmcore::crypto {
 namespace {
@@ -104,6 +108,32 @@ TEST(AsymmetricKeyTest, HoldsPairsOfSupportedSizesOnly) {
     pair.public_part = material;
     EXPECT_EQ(Import(pair), ErrorCode::kKeySize) << bits;
   }
+}
+
+// A signature of somebody's old key can be checked; no such key is held.
+TEST(AsymmetricKeyTest, HoldsNoPairWithASmallExponent) {
+  const PkeyCtxPtr context(EVP_PKEY_CTX_new_from_name(nullptr, "RSA", nullptr));
+  std::uint64_t exponent = 3;
+  const std::array params = {OSSL_PARAM_construct_uint64(OSSL_PKEY_PARAM_RSA_E, &exponent),
+                             OSSL_PARAM_construct_end()};
+  EVP_PKEY* made = nullptr;
+  ASSERT_EQ(EVP_PKEY_keygen_init(context.get()), 1);
+  ASSERT_EQ(EVP_PKEY_CTX_set_params(context.get(), params.data()), 1);
+  ASSERT_EQ(EVP_PKEY_generate(context.get(), &made), 1);
+  const DefaultPkey key(made);
+  const auto pair = DecodePkcs8(SecretBytes::CopyOf(Pkcs8(key.get())));
+  ASSERT_TRUE(pair) << pair.error().Message();
+  const auto refused = AsymmetricKey::FromPair(*pair, true);
+  ASSERT_EQ(CodeOf(refused), ErrorCode::kKeyImport);
+  EXPECT_NE(refused.error().detail().find("smaller than 65537"), std::string::npos);
+  const auto half = AsymmetricKey::FromPublic(pair->public_part);
+  ASSERT_TRUE(half) << half.error().Message();
+  const SignMechanism mechanism{.kind = SignMechanism::Kind::kRsaPkcs1};
+  const Bytes tbs(32, 1);
+  EXPECT_TRUE((*half)->Verify(mechanism, tbs, *DefaultSign(key.get(), mechanism, tbs)).value());
+  KeySpec spec;
+  spec.public_exponent = 3;
+  EXPECT_EQ(CodeOf(GeneratePair(spec)), ErrorCode::kKeySize);
 }
 
 TEST(AsymmetricKeyTest, RefusesPublicKeysThatAreNone) {

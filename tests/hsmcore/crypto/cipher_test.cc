@@ -95,6 +95,19 @@ TEST(CipherTest, OaepFailuresAreAllTheSame) {
   EXPECT_EQ(ERR_peek_error(), 0UL);
 }
 
+TEST(CipherTest, AFailedDecryptionLeavesTheBufferAsItWas) {
+  CipherMechanism pkcs1 = Of(Kind::kRsaPkcs1);
+  for (const CipherMechanism& mechanism : {Oaep(Digest::kSha256, Digest::kSha256), pkcs1}) {
+    Bytes cipher = Encrypt(RsaTwin().ours, mechanism, Bytes(20, 1)).value();
+    cipher[100] ^= 1;
+    Bytes out(256, 0xa5);
+    const auto failed = RsaTwin().ours->Decrypt(mechanism, cipher, out);
+    if (failed) continue;  // implicit rejection: a plaintext that means nothing
+    EXPECT_EQ(failed.error().code(), ErrorCode::kDecryption);
+    EXPECT_EQ(out, Bytes(256, 0xa5));
+  }
+}
+
 TEST(CipherTest, ALabelStaysWithItsOperation) {
   const CipherMechanism with = Oaep(Digest::kSha256, Digest::kSha256, Bytes(40, 7));
   const CipherMechanism without = Oaep(Digest::kSha256, Digest::kSha256);
