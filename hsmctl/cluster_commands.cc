@@ -44,12 +44,15 @@ Json HsmJson(const HsmDescription& hsm) {
 }
 
 Json ClusterJson(const ClusterDescription& cluster) {
+  const bool in_fips_mode = cluster.mode == ClusterMode::kFips;
   Json hsms = Json::array();
   for (const HsmDescription& hsm : cluster.hsms) hsms.push_back(HsmJson(hsm));
   return {{"cluster-id", cluster.id},
           {"state", cluster.state},
           {"hsm-type", cluster.type},
           {"mode", NameOf(cluster.mode)},
+          {"fips-module", in_fips_mode ? Json(cluster.fips_module.Summary()) : Json()},
+          {"fips-module-problem", cluster.fips_module.problem},
           {"ml-dsa", cluster.switches.ml_dsa},
           {"ecdsa-with-weak-hash-function", cluster.switches.ecdsa_with_weak_hash},
           {"create-timestamp", cluster.created},
@@ -62,10 +65,16 @@ Json ClusterJson(const ClusterDescription& cluster) {
 std::string ModeText(const ClusterDescription& cluster) {
   std::string text = NameOf(cluster.mode);
   if (cluster.mode != ClusterMode::kFips) return text;
-  text += " (policy only: the algorithms are not a validated module's";
-  if (!cluster.switches.ml_dsa) text += "; without ML-DSA";
-  if (cluster.switches.ecdsa_with_weak_hash) text += "; ECDSA with weak digests";
-  return text + ")";
+  if (!cluster.switches.ml_dsa) text += ", without ML-DSA";
+  if (cluster.switches.ecdsa_with_weak_hash) text += ", ECDSA with weak digests";
+  return text;
+}
+
+std::string FipsModuleText(const hsmcore::FipsModule& module) {
+  if (module.policy_only()) {
+    return module.Summary() + ": the algorithms are not a validated module's";
+  }
+  return module.problem.empty() ? module.Summary() : module.Summary() + ": " + module.problem;
 }
 
 std::string ClusterText(const ClusterDescription& cluster) {
@@ -73,6 +82,9 @@ std::string ClusterText(const ClusterDescription& cluster) {
   summary.AddRow({"State", cluster.state});
   summary.AddRow({"Type", cluster.type});
   summary.AddRow({"Mode", ModeText(cluster)});
+  if (cluster.mode == ClusterMode::kFips) {
+    summary.AddRow({"FIPS module", FipsModuleText(cluster.fips_module)});
+  }
   summary.AddRow({"Created", TimeText(cluster.created)});
   summary.AddRow({"Revision", std::to_string(cluster.revision)});
   summary.AddRow({"Home", cluster.home.string()});
@@ -134,11 +146,13 @@ Result<Report> Describe(const Context& context, const DescribeOptions& given) {
 
 Result<Report> Sync(const Context& context) {
   HSMCORE_CHECK(hsmcore::Cluster::RestoreGeneration(context.Home()));
+  HSMCORE_TRY(const bool mode, hsmcore::Cluster::RestoreMode(context.Home()));
   HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
   HSMCORE_TRY(const std::vector<std::string> repaired, cluster->Sync());
   std::string message = repaired.empty() ? "Every HSM was in sync" : "Repaired";
   for (const std::string& id : repaired) message += " " + id;
-  return MessageReport(message, {{"repaired", repaired}});
+  if (mode) message += "; cluster.json has the mode again that was signed";
+  return MessageReport(message, {{"repaired", repaired}, {"mode-restored", mode}});
 }
 
 void AddCreate(CLI::App& group, SelectedCommand& selected) {

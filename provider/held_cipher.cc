@@ -35,6 +35,10 @@ class CipherContext {
     return original_.Function<Type>(id);
   }
 
+  // Key bytes of the application may not encrypt with this algorithm in this mode.
+  void NoteEncryption(Status allowed) { encryption_ = std::move(allowed); }
+  const Status& encryption() const { return encryption_; }
+
   bool is_held() const { return held_ != nullptr; }
   // Data may go straight on.
   bool is_ready() const { return held_ == nullptr || held_->prepared(); }
@@ -53,6 +57,7 @@ class CipherContext {
   const ProviderContext& provider_;
   const HeldOriginal& original_;
   void* const inner_;
+  Status encryption_;
   std::unique_ptr<HeldCipher> held_;
   bool has_key_bytes_ = false;
   // What was begun before there was any key.
@@ -119,6 +124,7 @@ Result<std::unique_ptr<CipherContext>> CipherContext::Clone() const {
   void* inner = Original<OSSL_FUNC_cipher_dupctx_fn>(OSSL_FUNC_CIPHER_DUPCTX)(inner_);
   if (inner == nullptr) return Fail(ErrorCode::kCryptoFailure, "copying a cipher context");
   auto copy = std::make_unique<CipherContext>(provider_, original_, inner);
+  copy->encryption_ = encryption_;
   if (held_ != nullptr) copy->held_ = held_->Clone();
   copy->has_key_bytes_ = has_key_bytes_;
   copy->begun_ = begun_;
@@ -133,7 +139,10 @@ void* New(const ProviderContext& provider, const HeldOriginal& original) {
     void* inner =
         original.Function<OSSL_FUNC_cipher_newctx_fn>(OSSL_FUNC_CIPHER_NEWCTX)(original.context());
     if (inner == nullptr) return Fail(ErrorCode::kCryptoFailure, "a cipher context");
-    return std::make_unique<CipherContext>(provider, original, inner);
+    auto context = std::make_unique<CipherContext>(provider, original, inner);
+    HSMCORE_TRY(const hsmcore::ForwardingPtr source, provider.forwarded.Source());
+    context->NoteEncryption(source->AllowEncryption(original.algorithm().algorithm_names));
+    return context;
   });
 }
 
@@ -152,6 +161,9 @@ int Init(void* context, const unsigned char* key, std::size_t key_size, const un
       return cipher.Init(kDirection, key, ByteView(nonce, nonce == nullptr ? 0 : nonce_size),
                          params);
     });
+  }
+  if (kDirection == Direction::kEncrypt && key != nullptr && !cipher.encryption()) {
+    return Guard(cipher.core(), [&] { return cipher.encryption(); });
   }
   cipher.Note(kDirection, key != nullptr, ByteView(nonce, nonce == nullptr ? 0 : nonce_size));
   return cipher.Original<OSSL_FUNC_cipher_encrypt_init_fn>(kFunction)(cipher.inner(), key, key_size,

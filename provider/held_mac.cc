@@ -34,6 +34,9 @@ class MacContext {
   bool is_held() const { return held_ != nullptr; }
   bool is_ready() const { return held_ == nullptr || held_->begun(); }
   void NoteKeyBytes() { has_key_bytes_ = true; }
+  bool Allows(const OSSL_PARAM* params) const {
+    return Guard(core(), [&] { return AllowInside(provider_, params); }) == 1;
+  }
 
   Status Init(const unsigned char* key, const OSSL_PARAM* params);
   Result<bool> Set(const OSSL_PARAM* params);
@@ -63,6 +66,7 @@ Status MacContext::TakeKey(const OSSL_PARAM& param) {
 
 Status MacContext::Note(const OSSL_PARAM* params) {
   if (params == nullptr) return {};
+  HSMCORE_CHECK(AllowInside(provider_, params));
   has_key_bytes_ |= HasKeyBytes(params);
   if (const OSSL_PARAM* cipher = OSSL_PARAM_locate_const(params, OSSL_MAC_PARAM_CIPHER)) {
     HSMCORE_TRY(block_cipher_, GetText(*cipher));
@@ -124,6 +128,7 @@ int Init(void* context, const unsigned char* key, std::size_t key_size, const OS
   if (mac.is_held() || FindHsmKey(params) != nullptr) {
     return Guard(mac.core(), [&] { return mac.Init(key, params); });
   }
+  if (params != nullptr && !mac.Allows(params)) return 0;
   if (key != nullptr) mac.NoteKeyBytes();
   return mac.Original<OSSL_FUNC_mac_init_fn>(OSSL_FUNC_MAC_INIT)(mac.inner(), key, key_size,
                                                                  params);

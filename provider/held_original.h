@@ -73,6 +73,8 @@ Result<hsmcore::KeyPtr> LoadHsmKey(const ProviderContext& provider, const OSSL_P
 Status RefuseKeyBytes(const OSSL_PARAM* params);
 bool HasKeyBytes(const OSSL_PARAM* params);
 Error TwoKeys();
+// kModeForbids: parameters name a digest or cipher that the mode does not allow.
+Status AllowInside(const ProviderContext& provider, const OSSL_PARAM* params);
 
 }  // namespace provider
 

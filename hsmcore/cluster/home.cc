@@ -42,6 +42,7 @@ Status Damaged(const fs::path& file, std::string_view problem) {
 }
 
 json ToJson(const ClusterFile& file) {
+  const ModeRules rules = file.rules.value_or(ModeRules());
   json hsms = json::array();
   for (const HsmPlace& place : file.hsms) {
     hsms.push_back({{"id", place.id}, {"zone", place.zone}, {"path", place.directory.native()}});
@@ -50,12 +51,33 @@ json ToJson(const ClusterFile& file) {
           {"id", file.id},
           {"engine", "mirror"},
           {"root", ToHex(file.root)},
+          {"mode", NameOf(rules.mode)},
+          {"ml-dsa", rules.switches.ml_dsa},
+          {"ecdsa-weak-hash", rules.switches.ecdsa_with_weak_hash},
           {"hsms", hsms}};
 }
 
 std::string TextField(const json& object, const char* name) {
   const auto field = object.find(name);
   return field != object.end() && field->is_string() ? field->get<std::string>() : std::string();
+}
+
+std::optional<ModeRules> RulesFrom(const json& object) {
+  ModeRules rules;
+  const auto flag = [&](const char* name, bool& value) {
+    const auto field = object.find(name);
+    if (field == object.end()) return true;
+    if (field->is_boolean()) value = field->get<bool>();
+    return field->is_boolean();
+  };
+  bool good = flag("ml-dsa", rules.switches.ml_dsa) &&
+              flag("ecdsa-weak-hash", rules.switches.ecdsa_with_weak_hash);
+  if (object.contains("mode")) {
+    const std::string mode = TextField(object, "mode");
+    good = good && (mode == NameOf(ClusterMode::kFips) || mode == NameOf(ClusterMode::kNonFips));
+    if (mode == NameOf(ClusterMode::kFips)) rules.mode = ClusterMode::kFips;
+  }
+  return good ? std::optional(rules) : std::nullopt;
 }
 
 Result<ClusterFile> FromJson(const json& object, const fs::path& path) {
@@ -69,7 +91,8 @@ Result<ClusterFile> FromJson(const json& object, const fs::path& path) {
                     ", this program knows ", kVersion, "; use the newer hsm-provider"));
   }
   ClusterFile file{
-      TextField(object, "id"), ParseHex(TextField(object, "root")).value_or(Bytes()), {}};
+      TextField(object, "id"), ParseHex(TextField(object, "root")).value_or(Bytes()), {}, {}};
+  file.rules = RulesFrom(object);
   const auto hsms = object.find("hsms");
   if (hsms != object.end() && hsms->is_array()) {
     for (const json& hsm : *hsms) {
@@ -183,7 +206,7 @@ Result<ClusterFile> Prepare(const ClusterOptions& options) {
   if (!home.is_absolute()) {
     return Fail(ErrorCode::kInvalidArgument, Cat("the home '", home.native(), "' is not absolute"));
   }
-  ClusterFile file{NewId("cluster-"), Bytes(32), {}};
+  ClusterFile file{NewId("cluster-"), Bytes(32), {}, ModeRules{options.mode, options.switches}};
   HSMCORE_TRY(file.hsms, PlanHsms(options));
   std::error_code problem;
   fs::create_directories(home.parent_path(), problem);
@@ -198,13 +221,29 @@ Result<ClusterFile> Prepare(const ClusterOptions& options) {
   return file;
 }
 
-Status Publish(const fs::path& home, const ClusterFile& file) {
+Status Rewrite(const fs::path& home, const ClusterFile& file) {
   const std::string text = ToJson(file).dump(2) + "\n";
-  HSMCORE_CHECK(WriteFileAtomically(ClusterJson(home), vault::ViewOf(text), 0600));
+  return WriteFileAtomically(ClusterJson(home), vault::ViewOf(text), 0600);
+}
+
+Status Publish(const fs::path& home, const ClusterFile& file) {
+  HSMCORE_CHECK(Rewrite(home, file));
   if (unlink(CreatingMark(home).c_str()) != 0) {
     return std::unexpected(FileError(CreatingMark(home), "remove", errno));
   }
   return {};
+}
+
+Status CheckRules(const fs::path& home, const ClusterFile& file, const ModeRules& signed_rules) {
+  if (file.rules == signed_rules) return {};
+  const char* told = file.rules ? NameOf(file.rules->mode) : "none";
+  const bool same_mode = file.rules && file.rules->mode == signed_rules.mode;
+  return Fail(ErrorCode::kHomeDamaged,
+              Cat(ClusterJson(home).native(), same_mode ? " tells other switches of the mode " : "",
+                  same_mode ? "" : " tells the mode ", told, ", and the configuration that was ",
+                  "signed when the cluster was made has ", NameOf(signed_rules.mode),
+                  ": the file was edited, or is from a version that did not write the mode; ",
+                  "'hsmctl cluster sync' writes what was signed"));
 }
 
 Status RestoreGeneration(const fs::path& home, const ClusterFile& file) {

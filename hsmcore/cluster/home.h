@@ -3,6 +3,7 @@
 #define HSMCORE_CLUSTER_HOME_H_
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,7 +24,14 @@ struct ClusterFile {
   std::string id;  // cluster-…
   Bytes root;      // Ed25519 key of the first admin, which all trust in the store begins with
   std::vector<HsmPlace> hsms;
+  // As the signed configuration has it, for who must know it without opening a store. Files from
+  // before it was here have the default; nothing: what is there means none.
+  std::optional<ModeRules> rules;
 };
+
+// kHomeDamaged: the file tells other rules than `signed_rules`. The detail says what to do.
+Status CheckRules(const std::filesystem::path& home, const ClusterFile& file,
+                  const ModeRules& signed_rules);
 
 std::filesystem::path GenerationFile(const std::filesystem::path& home);
 std::filesystem::path LockFile(const std::filesystem::path& home);
@@ -38,6 +46,8 @@ Result<ClusterFile> ReadClusterFile(const std::filesystem::path& home);
 // by the next Prepare. Errors: kHomeExists, kHomeAccess, kInvalidArgument, kStorage*.
 Result<ClusterFile> Prepare(const ClusterOptions& options);
 Status Publish(const std::filesystem::path& home, const ClusterFile& file);
+// Replaces cluster.json.
+Status Rewrite(const std::filesystem::path& home, const ClusterFile& file);
 // Takes back what Prepare made.
 void Sweep(const std::filesystem::path& home, const ClusterFile& file);
 

@@ -35,7 +35,7 @@ Result<PkeyPtr> GenerateKey(const Library& library, KeyType type, OSSL_PARAM* pa
   const LibraryScope scope(library);
   const PkeyCtxPtr context(
       EVP_PKEY_CTX_new_from_name(library.context(), RowOf(type).openssl, nullptr));
-  if (context == nullptr) return std::unexpected(NoAlgorithm(type));
+  if (context == nullptr) return std::unexpected(NoAlgorithm(library, type));
   EVP_PKEY* key = nullptr;
   if (EVP_PKEY_keygen_init(context.get()) != 1 ||
       EVP_PKEY_CTX_set_params(context.get(), params) != 1 ||
@@ -73,9 +73,9 @@ Result<PkeyPtr> GenerateKey(const Library& library, const KeySpec& spec) {
 
 }  // namespace
 
-Result<KeyPairMaterial> GeneratePair(const KeySpec& spec) {
+Result<KeyPairMaterial> GeneratePair(const KeySpec& spec, LibraryKind kind) {
   HSMCORE_CHECK(CheckSpec(spec));
-  HSMCORE_TRY(const LibraryPtr library, Library::Acquire());
+  HSMCORE_TRY(const LibraryPtr library, Library::Acquire(kind));
   HSMCORE_TRY(const PkeyPtr key, GenerateKey(*library, spec));
   return ReadPair(*library, key.get(), spec);
 }

@@ -199,9 +199,15 @@ Result<SecretBytes> HeldKey::Derive(const KdfMechanism& mechanism, std::size_t b
 
 namespace hsmcore {
 
-Result<std::shared_ptr<const Key>> Key::FromPublic(PublicMaterial material) {
+Result<std::shared_ptr<const Key>> Key::FromPublic(PublicMaterial material,
+                                                   const ModeRules& rules) {
   session::HeldKey::Parts parts;
-  HSMCORE_TRY(parts.ready, crypto::AsymmetricKey::FromPublic(material));
+  parts.rules = rules;
+  // A key that may do nothing in this mode can still be looked at.
+  const bool works = policy::AllowKeyType(rules, TypeOf(material), Use::kVerify).has_value();
+  HSMCORE_TRY(const crypto::LibraryKind kind,
+              crypto::KindFor(works ? rules.mode : ClusterMode::kNonFips));
+  HSMCORE_TRY(parts.ready, crypto::AsymmetricKey::FromPublic(material, kind));
   HSMCORE_TRY(parts.spki, EncodeSpki(material));
   parts.public_part = std::move(material);
   return std::make_shared<const session::HeldKey>(std::move(parts));

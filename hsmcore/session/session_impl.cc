@@ -46,16 +46,17 @@ Error Ambiguous(const KeyQuery& query, const std::vector<KeyInfo>& found) {
 
 Result<std::shared_ptr<const HeldKey>> MakeHeld(HeldKey::Parts parts,
                                                 const PrivateMaterial* material, bool check) {
+  HSMCORE_TRY(const crypto::LibraryKind kind, crypto::KindFor(parts.rules.mode));
   if (const auto* facts = std::get_if<SecretFacts>(&parts.public_part)) {
     HSMCORE_TRY(parts.secret,
-                crypto::SecretKey::From(facts->type, std::get<SecretValue>(*material).value));
+                crypto::SecretKey::From(facts->type, std::get<SecretValue>(*material).value, kind));
     return std::make_shared<const HeldKey>(std::move(parts));
   }
   if (material != nullptr) {
     const KeyPairMaterial pair{parts.public_part, keys::CloneOf(*material)};
-    HSMCORE_TRY(parts.ready, crypto::AsymmetricKey::FromPair(pair, check));
+    HSMCORE_TRY(parts.ready, crypto::AsymmetricKey::FromPair(pair, check, kind));
   } else {
-    HSMCORE_TRY(parts.ready, crypto::AsymmetricKey::FromPublic(parts.public_part));
+    HSMCORE_TRY(parts.ready, crypto::AsymmetricKey::FromPublic(parts.public_part, kind));
   }
   HSMCORE_TRY(parts.spki, EncodeSpki(parts.public_part));
   return std::make_shared<const HeldKey>(std::move(parts));
@@ -305,19 +306,21 @@ Result<KeyPtr> SessionImpl::Make(const KeyPairMaterial& material, KeyTemplate fo
 Result<KeyPtr> SessionImpl::Generate(const KeySpec& spec, const KeyTemplate& form) {
   const bool token = form.private_half.flags.Has(Attribute::kToken);
   HSMCORE_CHECK(AllowNew(spec.type, policy::Origin::kGenerated, token));
+  HSMCORE_TRY(const crypto::LibraryKind kind, Library());
   if (IsSecret(spec.type)) {
-    HSMCORE_TRY(SecretBytes value, crypto::GenerateSecret(spec.type, spec.secret_bytes));
-    HSMCORE_TRY(SecretFacts facts, crypto::FactsOf(spec.type, value));
+    HSMCORE_TRY(SecretBytes value, crypto::GenerateSecret(spec.type, spec.secret_bytes, kind));
+    HSMCORE_TRY(SecretFacts facts, crypto::FactsOf(spec.type, value, kind));
     return Make({std::move(facts), SecretValue{std::move(value)}}, form, true);
   }
-  HSMCORE_TRY(const KeyPairMaterial material, crypto::GeneratePair(spec));
+  HSMCORE_TRY(const KeyPairMaterial material, crypto::GeneratePair(spec, kind));
   return Make(material, form, true);
 }
 
 Result<KeyPtr> SessionImpl::ImportPair(const KeyPairMaterial& material, const KeyTemplate& form) {
   const bool token = form.private_half.flags.Has(Attribute::kToken);
   HSMCORE_CHECK(AllowNew(TypeOf(material.public_part), policy::Origin::kFromOutside, token));
-  HSMCORE_CHECK(crypto::AsymmetricKey::FromPair(material, true));
+  HSMCORE_TRY(const crypto::LibraryKind kind, Library());
+  HSMCORE_CHECK(crypto::AsymmetricKey::FromPair(material, true, kind));
   return Make(material, form, false);
 }
 
@@ -325,7 +328,8 @@ Result<KeyPtr> SessionImpl::ImportSecret(KeyType type, const SecretBytes& value,
                                          const ObjectAttributes& form) {
   const bool token = form.flags.Has(Attribute::kToken);
   HSMCORE_CHECK(AllowNew(type, policy::Origin::kFromOutside, token));
-  HSMCORE_TRY(SecretFacts facts, crypto::FactsOf(type, value));
+  HSMCORE_TRY(const crypto::LibraryKind kind, Library());
+  HSMCORE_TRY(SecretFacts facts, crypto::FactsOf(type, value, kind));
   return Make({std::move(facts), SecretValue{value.Clone()}}, {form, {}}, false);
 }
 
@@ -341,7 +345,8 @@ Result<KeyInfo> SessionImpl::ImportPublic(const PublicMaterial& material,
   constexpr bool kPersistent = true;
   HSMCORE_CHECK(AllowNew(TypeOf(material), policy::Origin::kFromOutside, kPersistent));
   HSMCORE_CHECK(CheckNames(form));
-  HSMCORE_CHECK(crypto::AsymmetricKey::FromPublic(material));
+  HSMCORE_TRY(const crypto::LibraryKind kind, Library());
+  HSMCORE_CHECK(crypto::AsymmetricKey::FromPublic(material, kind));
   keys::KeyRecord record;
   record.public_part = material;
   record.public_half = form;
