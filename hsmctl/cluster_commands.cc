@@ -114,11 +114,13 @@ Result<Report> Modify(const Context& context, const ModifyOptions& given) {
 
 Result<Report> Sync(const Context& context) {
   HSMCORE_CHECK(hsmcore::Cluster::RestoreGeneration(context.Home()));
+  HSMCORE_TRY(const bool mode, hsmcore::Cluster::RestoreMode(context.Home()));
   HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
   HSMCORE_TRY(const std::vector<std::string> repaired, cluster->Sync());
   std::string message = repaired.empty() ? "Every HSM was in sync" : "Repaired";
   for (const std::string& id : repaired) message += " " + id;
-  return MessageReport(message, {{"repaired", repaired}});
+  if (mode) message += "; cluster.json has the mode again that was signed";
+  return MessageReport(message, {{"repaired", repaired}, {"mode-restored", mode}});
 }
 
 void AddCreate(CLI::App& group, SelectedCommand& selected) {

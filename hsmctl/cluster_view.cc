@@ -17,10 +17,16 @@ namespace {
 std::string ModeText(const ClusterDescription& cluster) {
   std::string text = NameOf(cluster.mode);
   if (cluster.mode != ClusterMode::kFips) return text;
-  text += " (policy only: the algorithms are not a validated module's";
-  if (!cluster.switches.ml_dsa) text += "; without ML-DSA";
-  if (cluster.switches.ecdsa_with_weak_hash) text += "; ECDSA with weak digests";
-  return text + ")";
+  if (!cluster.switches.ml_dsa) text += ", without ML-DSA";
+  if (cluster.switches.ecdsa_with_weak_hash) text += ", ECDSA with weak digests";
+  return text;
+}
+
+std::string FipsModuleText(const hsmcore::FipsModule& module) {
+  if (module.policy_only()) {
+    return module.Summary() + ": the algorithms are not a validated module's";
+  }
+  return module.problem.empty() ? module.Summary() : module.Summary() + ": " + module.problem;
 }
 
 // What is used of what, or "unlimited".
@@ -49,12 +55,15 @@ Json HsmJson(const HsmDescription& hsm) {
 }
 
 Json ClusterJson(const ClusterDescription& cluster) {
+  const bool in_fips_mode = cluster.mode == ClusterMode::kFips;
   Json hsms = Json::array();
   for (const HsmDescription& hsm : cluster.hsms) hsms.push_back(HsmJson(hsm));
   return {{"cluster-id", cluster.id},
           {"state", cluster.state},
           {"hsm-type", cluster.type},
           {"mode", NameOf(cluster.mode)},
+          {"fips-module", in_fips_mode ? Json(cluster.fips_module.Summary()) : Json()},
+          {"fips-module-problem", cluster.fips_module.problem},
           {"ml-dsa", cluster.switches.ml_dsa},
           {"ecdsa-with-weak-hash-function", cluster.switches.ecdsa_with_weak_hash},
           {"create-timestamp", cluster.created},
@@ -81,6 +90,9 @@ std::string ClusterText(const ClusterDescription& cluster) {
   summary.AddRow({"State", cluster.state});
   summary.AddRow({"Type", cluster.type});
   summary.AddRow({"Mode", ModeText(cluster)});
+  if (cluster.mode == ClusterMode::kFips) {
+    summary.AddRow({"FIPS module", FipsModuleText(cluster.fips_module)});
+  }
   const hsmcore::HsmTypeRow unlimited{};
   const hsmcore::HsmTypeRow* known = hsmcore::FindHsmType(cluster.type);
   const hsmcore::HsmTypeRow& type = known == nullptr ? unlimited : *known;

@@ -77,6 +77,7 @@ ExitCode ExitCodeOf(hsmcore::ErrorCode code) {
     case kDecryption:
     case kCryptoFailure:
     case kSelfTest:
+    case kFipsModule:
     case kReference:
       return kFailure;
   }

@@ -81,16 +81,26 @@ Result<Credential> FromAnswer(const SecretBytes& answer, const std::string& user
 
 }  // namespace
 
+Result<std::filesystem::path> Access::ReadHome() const {
+  const auto environment = hsmcore::Environment("HSM_HOME");
+  const auto setting = environment ? environment : core_.Setting("home");
+  std::filesystem::path home = setting ? std::filesystem::path(*setting) : hsmcore::DefaultHome();
+  if (home.is_absolute()) return home;
+  return Fail(ErrorCode::kSetting, std::string(environment ? "HSM_HOME" : "home") + " is '" +
+                                       home.string() + "'; it has to be an absolute path");
+}
+
+Result<hsmcore::ModeRules> Access::Rules() const {
+  HSMCORE_TRY(const hsmcore::ModeRules& rules, rules_.Get([this]() -> Result<hsmcore::ModeRules> {
+    HSMCORE_TRY(const std::filesystem::path home, ReadHome());
+    return hsmcore::Cluster::RulesAt(home);
+  }));
+  return rules;
+}
+
 Result<Access::Settings> Access::ReadSettings() const {
   Settings settings;
-  const auto environment_home = hsmcore::Environment("HSM_HOME");
-  const auto home = environment_home ? environment_home : core_.Setting("home");
-  settings.home = home ? std::filesystem::path(*home) : hsmcore::DefaultHome();
-  if (!settings.home.is_absolute()) {
-    return Fail(ErrorCode::kSetting, std::string(environment_home ? "HSM_HOME" : "home") + " is '" +
-                                         settings.home.string() +
-                                         "'; it has to be an absolute path");
-  }
+  HSMCORE_TRY(settings.home, ReadHome());
   settings.user = core_.Setting("user").value_or("");
   settings.pin_source = core_.Setting("pin-source").value_or("");
   HSMCORE_TRY(settings.environment_pin, hsmcore::CredentialFromEnvironment());
@@ -106,6 +116,13 @@ Result<hsmcore::ClusterPtr> Access::Open(const KeyUri& uri) const {
   HSMCORE_TRY(const Settings& settings, settings_.Get([this] { return ReadSettings(); }));
   HSMCORE_TRY(const hsmcore::ClusterPtr& cluster,
               cluster_.Get([&] { return hsmcore::Cluster::Open(settings.home); }));
+  HSMCORE_TRY(const hsmcore::ModeRules rules, Rules());
+  if (cluster->rules() != rules) {
+    return Fail(ErrorCode::kModeForbids, "the cluster at " + cluster->home().string() +
+                                             " was made since this program began to use the "
+                                             "provider, which works in another mode; start the "
+                                             "program again");
+  }
   if (uri.cluster && *uri.cluster != cluster->id()) {
     return Fail(ErrorCode::kHomeNotFound, "the URI names cluster '" + *uri.cluster +
                                               "'; the one at " + cluster->home().string() + " is " +

@@ -60,6 +60,10 @@ class Access {
   // A session without login: public keys, and session keys of this process.
   Result<SessionPtr> Anonymous(const hsmcore::KeyUri& uri) const;
 
+  // The mode of the cluster at the home; NON_FIPS where there is none. Needs no login and no
+  // password, and reads one small file, once. Errors: kSetting, and those of Cluster::RulesAt.
+  Result<hsmcore::ModeRules> Rules() const;
+
  private:
   struct Settings {
     std::filesystem::path home;
@@ -69,6 +73,7 @@ class Access {
     std::optional<hsmcore::Credential> pin;
   };
 
+  Result<std::filesystem::path> ReadHome() const;
   Result<Settings> ReadSettings() const;
   Result<hsmcore::ClusterPtr> Open(const hsmcore::KeyUri& uri) const;
   Result<std::optional<hsmcore::Credential>> AtHand(const hsmcore::KeyUri& uri) const;
@@ -77,6 +82,7 @@ class Access {
 
   const Core& core_;
   PublishOnce<Settings> settings_;
+  PublishOnce<hsmcore::ModeRules> rules_;
   PublishOnce<hsmcore::ClusterPtr> cluster_;
   PublishOnce<hsmcore::Credential> pin_file_;
 };

@@ -22,6 +22,21 @@ constexpr const char* kSchemeName = "tls-sigalg-name";
 constexpr const char* kSchemeKeyType = "tls-sigalg-keytype";
 constexpr const char* kSchemeSignature = "tls-sigalg-sig-name";
 
+struct Walk;
+struct Capability {
+  const char* name;
+  bool (*offered)(const Walk& walk, const OSSL_PARAM* entry);
+};
+
+// One walk over the entries.
+struct Walk {
+  const Capability& capability;
+  const hsmcore::Forwarding& source;
+  const OSSL_ALGORITHM* key_types;
+  OSSL_CALLBACK* callback;
+  void* argument;
+};
+
 // A text of an entry; "" when it is not there.
 std::string_view TextOf(const OSSL_PARAM* params, const char* key) {
   const OSSL_PARAM* param = OSSL_PARAM_locate_const(params, key);
@@ -42,48 +57,41 @@ bool HasName(std::string_view names, std::string_view name) {
   }
 }
 
-bool OffersKeyType(const OSSL_ALGORITHM* types, std::string_view name) {
+// Offered, and allowed in the mode.
+bool OffersKeyType(const Walk& walk, std::string_view name) {
+  const auto type = hsmcore::KeyTypeByName(name);
+  if (type && !walk.source.Approves(*type)) return false;
+  const OSSL_ALGORITHM* types = walk.key_types;
   for (; types->algorithm_names != nullptr; ++types) {
     if (HasName(types->algorithm_names, name)) return true;
   }
   return false;
 }
 
-bool OffersGroup(const OSSL_ALGORITHM* types, const OSSL_PARAM* entry) {
+bool OffersGroup(const Walk& walk, const OSSL_PARAM* entry) {
   const std::string_view type = TextOf(entry, OSSL_CAPABILITY_TLS_GROUP_ALG);
-  if (!OffersKeyType(types, type)) return false;
-  return type != "EC" ||
-         hsmcore::CurveByName(TextOf(entry, OSSL_CAPABILITY_TLS_GROUP_NAME_INTERNAL)).has_value();
+  if (!OffersKeyType(walk, type)) return false;
+  if (type != "EC") return true;
+  const auto curve = hsmcore::CurveByName(TextOf(entry, OSSL_CAPABILITY_TLS_GROUP_NAME_INTERNAL));
+  return curve && walk.source.Approves(*curve);
 }
 
 // The key type is named where it is not called like the signature, and that where it is not called
 // like the scheme.
-bool OffersScheme(const OSSL_ALGORITHM* types, const OSSL_PARAM* entry) {
+bool OffersScheme(const Walk& walk, const OSSL_PARAM* entry) {
   for (const char* key : {kSchemeKeyType, kSchemeSignature, kSchemeName}) {
     const std::string_view name = TextOf(entry, key);
-    if (!name.empty()) return OffersKeyType(types, name);
+    if (!name.empty()) return OffersKeyType(walk, name);
   }
   return false;
 }
 
-struct Capability {
-  const char* name;
-  bool (*offered)(const OSSL_ALGORITHM* types, const OSSL_PARAM* entry);
-};
 constexpr std::array kCapabilities = {Capability{"TLS-GROUP", OffersGroup},
                                       Capability{"TLS-SIGALG", OffersScheme}};
 
-// One walk over the entries.
-struct Walk {
-  const Capability& capability;
-  const OSSL_ALGORITHM* key_types;
-  OSSL_CALLBACK* callback;
-  void* argument;
-};
-
 int PassOn(const OSSL_PARAM* entry, void* argument) {
   const auto& walk = *static_cast<const Walk*>(argument);
-  if (!walk.capability.offered(walk.key_types, entry)) return 1;
+  if (!walk.capability.offered(walk, entry)) return 1;
   return walk.callback(entry, walk.argument);
 }
 
@@ -96,7 +104,7 @@ Result<bool> GetCapabilities(const ProviderContext& provider, const char* capabi
     PrepareForTls(provider);
     HSMCORE_TRY(const hsmcore::ForwardingPtr source, provider.forwarded.Source());
     HSMCORE_TRY(const OSSL_ALGORITHM* types, AlgorithmsOf(provider, OSSL_OP_KEYMGMT));
-    Walk walk{known, types, callback, argument};
+    Walk walk{known, *source, types, callback, argument};
     return source->Capabilities(known.name, PassOn, &walk);
   }
   return false;

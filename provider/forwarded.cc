@@ -340,14 +340,15 @@ Forwarded::Table Forwarded::Build(const Plan& plan, const hsmcore::Forwarding& s
   std::vector<std::size_t> begins;  // the rows may still move
   for (const OSSL_ALGORITHM& original : RowsOf(source.Algorithms(plan.operation))) {
     if (table.originals.size() == plan.by_slot.size()) break;
-    if (!source.Offers(plan.operation, original.algorithm_names) ||
+    if (!source.Offers(plan.operation, original) ||
         std::ranges::find(own, FirstName(original), FirstName) != own.end()) {
       continue;
     }
     begins.push_back(table.rows.size());
     AddRows(plan, original, table);
-    table.algorithms.push_back(
-        {original.algorithm_names, "provider=hsm", nullptr, original.algorithm_description});
+    table.algorithms.push_back({original.algorithm_names,
+                                source.claims_fips() ? "provider=hsm,fips=yes" : "provider=hsm",
+                                nullptr, original.algorithm_description});
   }
   for (std::size_t i = 0; i < begins.size(); ++i) {
     table.algorithms[own.size() + i].implementation = table.rows.data() + begins[i];
@@ -357,7 +358,10 @@ Forwarded::Table Forwarded::Build(const Plan& plan, const hsmcore::Forwarding& s
 }
 
 Result<hsmcore::ForwardingPtr> Forwarded::Source() const {
-  HSMCORE_TRY(const auto source, source_.Get(hsmcore::Forwarding::Open));
+  HSMCORE_TRY(const auto source, source_.Get([this]() -> Result<hsmcore::ForwardingPtr> {
+    HSMCORE_TRY(const hsmcore::ModeRules rules, access_.Rules());
+    return hsmcore::Forwarding::Open(rules);
+  }));
   return source.get();
 }
 

@@ -16,6 +16,7 @@
 
 namespace provider {
 
+class Access;
 class HeldOriginal;
 struct HeldOperation;
 
@@ -48,10 +49,12 @@ class Forwarded {
  public:
   using Function = void (*)();
 
+  explicit Forwarded(const Access& access) : access_(access) {}
+
   // `held` first, up to its row without names, then what is forwarded. `held` may be nullptr.
   Result<const OSSL_ALGORITHM*> Algorithms(int operation, const OSSL_ALGORITHM* held) const;
 
-  // Where the forwarded algorithms come from; opened at first use.
+  // Where the forwarded algorithms come from; opened at first use, in the mode of the cluster.
   Result<hsmcore::ForwardingPtr> Source() const;
 
   // The original of a replaced function. Only for functions of tables that Algorithms gave.
@@ -95,6 +98,7 @@ class Forwarded {
   static const OSSL_DISPATCH* HeldRow(const Plan& plan, std::size_t slot, int function);
   static void AddRows(const Plan& plan, const OSSL_ALGORITHM& original, Table& table);
 
+  const Access& access_;
   PublishOnce<hsmcore::ForwardingPtr> source_;
   std::array<PublishOnce<Table>, kForwardedOperations.size()> tables_;
 };

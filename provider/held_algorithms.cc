@@ -5,6 +5,8 @@
 #include <openssl/crypto.h>
 
 #include <array>
+#include <span>
+#include <string_view>
 
 #include "asym_cipher.h"
 #include "decoder.h"
@@ -125,9 +127,16 @@ void AddEncoders(std::vector<OSSL_ALGORITHM>& rows, const TypeNames& type) {
   if (type.type == KeyType::kRsa) add(kPkcs1Encoders);
 }
 
+// libssl asks for X25519 with its property query and takes what it gets, whichever provider has the
+// group: a row that refuses in the middle of a handshake would keep another provider's from it.
+bool IsLeftToOthers(const hsmcore::Forwarding* forwarding, KeyType type) {
+  return forwarding != nullptr && hsmcore::RowOf(type).purpose == KeyPurpose::kAgree &&
+         !forwarding->Approves(type);
+}
+
 }  // namespace
 
-HeldAlgorithms::HeldAlgorithms()
+HeldAlgorithms::HeldAlgorithms(const hsmcore::Forwarding* forwarding)
     : signature_({{kTypes[0].names, PROPERTIES, kRsaSignature,
                    "RSA signatures: PKCS#1 v1.5, PSS, X9.31, raw"},
                   {"ECDSA", PROPERTIES, kEcdsaSignature, "ECDSA"}}),
@@ -138,7 +147,7 @@ HeldAlgorithms::HeldAlgorithms()
       stores_({{"hsm", PROPERTIES, kStore, "Keys in the HSM by URI"}}),
       decoders_({{"DER", PROPERTIES ",input=pem", kPemDecoder, "Key reference files"}}) {
   for (const TypeNames& type : kTypes) {
-    if (!hsmcore::IsAvailable(type.type)) continue;
+    if (!hsmcore::IsAvailable(type.type) || IsLeftToOthers(forwarding, type.type)) continue;
     const char* name = AlgorithmName(type.type);
     keymgmt_.push_back({type.names, PROPERTIES, KeymgmtOf(type.type), name});
     decoders_.push_back({type.names, REFERENCE, ReferenceDecoderOf(type.type), "Key references"});
@@ -167,7 +176,18 @@ HeldAlgorithms::HeldAlgorithms()
   }
   for (Rows* rows : {&keymgmt_, &signature_, &asym_cipher_, &key_exchange_, &kem_, &skeymgmt_,
                      &stores_, &decoders_, &encoders_}) {
+    if (forwarding != nullptr && forwarding->claims_fips()) ClaimFips(*forwarding, *rows);
     rows->push_back({nullptr, nullptr, nullptr, nullptr});
+  }
+}
+
+void HeldAlgorithms::ClaimFips(const hsmcore::Forwarding& forwarding, Rows& rows) {
+  for (OSSL_ALGORITHM& row : rows) {
+    const std::string_view names = row.algorithm_names;
+    const auto type = hsmcore::KeyTypeByName(names.substr(0, names.find(':')));
+    if (type && !forwarding.Approves(*type)) continue;
+    row.property_definition =
+        properties_.emplace_back(std::string(row.property_definition) + ",fips=yes").c_str();
   }
 }
 

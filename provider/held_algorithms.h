@@ -4,24 +4,31 @@
 
 #include <openssl/core.h>
 
-#include <array>
-#include <span>
+#include <deque>
+#include <string>
 #include <vector>
+
+#include "hsmcore/forwarding.h"
 
 namespace provider {
 
 // The algorithms that work with keys in the HSM: those of every type of key pairs that the OpenSSL
 // which runs has, and the management of secret keys where it has that. The names and tables in the
-// rows are static.
+// rows are static. With a FIPS module, rows of what may work in FIPS mode have the property
+// fips=yes; EdDSA's stay without it, so that a refusal says why.
 class HeldAlgorithms {
  public:
-  HeldAlgorithms();
+  // `forwarding` says what the mode allows, and whether that may claim the property fips=yes;
+  // nullptr: the mode is not known, and every row is there without it.
+  explicit HeldAlgorithms(const hsmcore::Forwarding* forwarding);
 
   // The rows for an operation (OSSL_OP_...), with the one that ends them; nullptr: none.
   const OSSL_ALGORITHM* Of(int operation) const;
 
  private:
   using Rows = std::vector<OSSL_ALGORITHM>;
+
+  void ClaimFips(const hsmcore::Forwarding& forwarding, Rows& rows);
 
   Rows keymgmt_;
   Rows signature_;
@@ -32,6 +39,7 @@ class HeldAlgorithms {
   Rows stores_;
   Rows decoders_;
   Rows encoders_;
+  std::deque<std::string> properties_;  // of rows with fips=yes; they do not move
 };
 
 }  // namespace provider

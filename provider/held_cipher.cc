@@ -32,7 +32,14 @@ class CipherContext : public HeldContext<HeldCipher> {
   CipherContext(const ProviderContext& provider, const HeldOriginal& original, void* inner)
       : HeldContext(kFunctions, provider, original, inner) {}
   CipherContext(const CipherContext& other, void* inner)
-      : HeldContext(other, inner), begun_(other.begun_), begun_nonce_(other.begun_nonce_) {}
+      : HeldContext(other, inner),
+        encryption_(other.encryption_),
+        begun_(other.begun_),
+        begun_nonce_(other.begun_nonce_) {}
+
+  // Key bytes of the application may not encrypt with this algorithm in this mode.
+  void NoteEncryption(Status allowed) { encryption_ = std::move(allowed); }
+  const Status& encryption() const { return encryption_; }
 
   // Data may go straight on.
   bool is_ready() const { return held_ == nullptr || held_->prepared(); }
@@ -51,6 +58,7 @@ class CipherContext : public HeldContext<HeldCipher> {
  private:
   Status TakeKey(hsmcore::KeyPtr key);
 
+  Status encryption_;
   // What was begun before there was any key.
   std::optional<Direction> begun_;
   Bytes begun_nonce_;
@@ -131,6 +139,15 @@ using Callbacks = ContextCallbacks<CipherContext>;
 
 CipherContext& Of(void* context) { return Callbacks::Of(context); }
 
+void* New(const ProviderContext& provider, const HeldOriginal& original) {
+  return Guard(provider.core, [&]() -> Result<std::unique_ptr<CipherContext>> {
+    HSMCORE_TRY(const hsmcore::ForwardingPtr source, provider.forwarded.Source());
+    HSMCORE_TRY(auto context, Callbacks::Make(provider, original));
+    context->NoteEncryption(source->AllowEncryption(original.algorithm().algorithm_names));
+    return context;
+  });
+}
+
 template <Direction kDirection, int kFunction>
 int Init(void* context, const unsigned char* key, std::size_t key_size, const unsigned char* nonce,
          std::size_t nonce_size, const OSSL_PARAM* params) {
@@ -143,6 +160,9 @@ int Init(void* context, const unsigned char* key, std::size_t key_size, const un
   }
   if (cipher.is_held() || FindHsmKey(params) != nullptr) {
     return Guard(cipher.core(), [&] { return cipher.Init(kDirection, key, given, params); });
+  }
+  if (kDirection == Direction::kEncrypt && key != nullptr && !cipher.encryption()) {
+    return Guard(cipher.core(), [&] { return cipher.encryption(); });
   }
   cipher.Note(kDirection, key != nullptr, given);
   return cipher.Original<OSSL_FUNC_cipher_encrypt_init_fn>(kFunction)(cipher.inner(), key, key_size,
@@ -226,7 +246,7 @@ const OSSL_DISPATCH kAdded[] = {
 
 }  // namespace
 
-const HeldOperation kHeldCiphers = {Callbacks::New,
+const HeldOperation kHeldCiphers = {New,
                                     kFunctions,
                                     kAdded,
                                     HeldCipher::Exists,

@@ -81,13 +81,15 @@ template <class Context>
 struct ContextCallbacks {
   static Context& Of(void* context) { return *static_cast<Context*>(context); }
 
+  static Result<std::unique_ptr<Context>> Make(const ProviderContext& provider,
+                                               const HeldOriginal& original) {
+    void* inner =
+        original.Function<OSSL_FUNC_cipher_newctx_fn>(Context::kFunctions.make)(original.context());
+    if (inner == nullptr) return Failure("making");
+    return std::make_unique<Context>(provider, original, inner);
+  }
   static void* New(const ProviderContext& provider, const HeldOriginal& original) {
-    return Guard(provider.core, [&]() -> Result<std::unique_ptr<Context>> {
-      void* inner = original.Function<OSSL_FUNC_cipher_newctx_fn>(Context::kFunctions.make)(
-          original.context());
-      if (inner == nullptr) return Failure("making");
-      return std::make_unique<Context>(provider, original, inner);
-    });
+    return Guard(provider.core, [&] { return Make(provider, original); });
   }
   static void Free(void* context) { delete static_cast<Context*>(context); }
   static void* Dup(void* context) {

@@ -52,6 +52,7 @@ void KdfContext::Reset() {
 }
 
 Status KdfContext::Note(const OSSL_PARAM* params) {
+  HSMCORE_CHECK(AllowInside(provider(), params));
   has_key_bytes_ |= HasKeyBytes(params);
   if (const OSSL_PARAM* named = FindHsmKey(params)) {
     HSMCORE_TRY(hsmcore::KeyPtr key, LoadHsmKey(provider(), *named));

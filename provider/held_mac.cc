@@ -38,6 +38,9 @@ class MacContext : public HeldContext<HeldMac> {
   void NoteKeyBytes() { has_key_bytes_ = true; }
   bool watches_nonces() const { return held_ != nullptr && held_->watches_nonces(); }
   void End() { held_->End(); }
+  bool Allows(const OSSL_PARAM* params) const {
+    return Guard(core(), [&] { return AllowInside(provider(), params); }) == 1;
+  }
 
   Status Init(const unsigned char* key, const OSSL_PARAM* params);
   // With the key of an EVP_SKEY.
@@ -78,6 +81,7 @@ Status MacContext::NoteEarlyNonce(const OSSL_PARAM* params) {
 
 Status MacContext::Note(const OSSL_PARAM* params) {
   if (params == nullptr) return {};
+  HSMCORE_CHECK(AllowInside(provider(), params));
   has_key_bytes_ |= HasKeyBytes(params);
   if (const OSSL_PARAM* cipher = OSSL_PARAM_locate_const(params, OSSL_MAC_PARAM_CIPHER)) {
     HSMCORE_TRY(block_cipher_, GetText(*cipher));
@@ -133,6 +137,7 @@ int Init(void* context, const unsigned char* key, std::size_t key_size, const OS
   if (mac.is_held() || FindHsmKey(params) != nullptr) {
     return Guard(mac.core(), [&] { return mac.Init(key, params); });
   }
+  if (params != nullptr && !mac.Allows(params)) return 0;
   if (key != nullptr) mac.NoteKeyBytes();
   return mac.Original<OSSL_FUNC_mac_init_fn>(OSSL_FUNC_MAC_INIT)(mac.inner(), key, key_size,
                                                                  params);

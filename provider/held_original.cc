@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace provider {
 namespace {
@@ -64,6 +65,20 @@ std::optional<ByteView> UntypedBytes(const hsmcore::Key& key) {
   if (key.type() != hsmcore::KeyType::kGenericSecret) return std::nullopt;
   const Result<ByteView> value = key.GivenValue();
   return value ? std::optional(*value) : std::nullopt;
+}
+
+Status AllowInside(const ProviderContext& provider, const OSSL_PARAM* params) {
+  constexpr auto kNamed = std::to_array<std::pair<const char*, int>>(
+      {{OSSL_ALG_PARAM_DIGEST, OSSL_OP_DIGEST}, {OSSL_ALG_PARAM_CIPHER, OSSL_OP_CIPHER}});
+  if (params == nullptr) return {};
+  for (const auto& [key, operation] : kNamed) {
+    const OSSL_PARAM* named = OSSL_PARAM_locate_const(params, key);
+    if (named == nullptr) continue;
+    HSMCORE_TRY(const std::string_view name, GetText(*named));
+    HSMCORE_TRY(const hsmcore::ForwardingPtr source, provider.forwarded.Source());
+    HSMCORE_CHECK(source->AllowInside(operation, name));
+  }
+  return {};
 }
 
 Status RefuseKeyBytes(const OSSL_PARAM* params) {

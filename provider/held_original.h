@@ -80,6 +80,8 @@ bool IsSameKey(const hsmcore::Key& a, const hsmcore::Key& b);
 // The bytes of a generic secret that the program gave itself, which serve wherever OpenSSL takes
 // key bytes: a program that knows its keys by their bytes names no type. Nothing for any other key.
 std::optional<ByteView> UntypedBytes(const hsmcore::Key& key);
+// kModeForbids: parameters name a digest or cipher that the mode does not allow.
+Status AllowInside(const ProviderContext& provider, const OSSL_PARAM* params);
 
 }  // namespace provider
 

@@ -47,6 +47,13 @@ void KeyObject::SetKey(KeyPtr key, std::shared_ptr<hsmcore::Session> session) {
   if (const auto* ec = std::get_if<hsmcore::EcPublic>(&key_->public_part())) curve_ = ec->curve;
 }
 
+Status KeyObject::SetPublic(hsmcore::PublicMaterial material) {
+  HSMCORE_TRY(const hsmcore::ModeRules rules, provider_.access.Rules());
+  HSMCORE_TRY(KeyPtr key, hsmcore::Key::FromPublic(std::move(material), rules));
+  SetKey(std::move(key), nullptr);
+  return {};
+}
+
 Result<std::string> KeyObject::ReferenceUri() const {
   if (!has_private() || session_ == nullptr) {
     return Fail(ErrorCode::kPublicKeyOnly, "only a private key in the HSM has a reference");
@@ -67,8 +74,7 @@ Result<std::unique_ptr<KeyObject>> KeyObject::Copy(int selection) const {
   if ((selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0 || !key_->has_private()) {
     copy->SetKey(key_, session_);
   } else {
-    HSMCORE_TRY(KeyPtr public_key, hsmcore::Key::FromPublic(key_->public_part()));
-    copy->SetKey(std::move(public_key), nullptr);
+    HSMCORE_CHECK(copy->SetPublic(key_->public_part()));
   }
   return copy;
 }

@@ -53,6 +53,8 @@ class KeyObject {
   void DeleteUnlessUsed();
 
   void SetKey(hsmcore::KeyPtr key, std::shared_ptr<hsmcore::Session> session);
+  // A public key that no cluster holds, in the mode of the provider's home.
+  Status SetPublic(hsmcore::PublicMaterial material);
   void SetCurve(hsmcore::Curve curve) { curve_ = curve; }
 
   // The URI for a reference file; kSessionKey and kPublicKeyOnly say what to do instead.

@@ -231,9 +231,7 @@ Status ImportKey(KeyObject& object, int selection, const OSSL_PARAM* params) {
     return {};
   }
   HSMCORE_TRY(PublicMaterial material, PublicPart(object.type(), parts));
-  HSMCORE_TRY(hsmcore::KeyPtr key, hsmcore::Key::FromPublic(std::move(material)));
-  object.SetKey(std::move(key), nullptr);
-  return {};
+  return object.SetPublic(std::move(material));
 }
 
 Result<hsmcore::EcPublic> DecodePoint(Curve curve, ByteView octets) {

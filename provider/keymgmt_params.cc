@@ -216,9 +216,7 @@ Status SetPoint(KeyObject& object, const OSSL_PARAM& param) {
   HSMCORE_TRY(const Curve curve, CurveOf(object));
   HSMCORE_TRY(const ByteView octets, GetOctets(param));
   HSMCORE_TRY(EcPublic point, DecodePoint(curve, octets));
-  HSMCORE_TRY(hsmcore::KeyPtr key, hsmcore::Key::FromPublic(std::move(point)));
-  object.SetKey(std::move(key), nullptr);
-  return {};
+  return object.SetPublic(std::move(point));
 }
 
 constexpr auto kEcOnlyRows = std::to_array<Row>({
@@ -248,10 +246,7 @@ Status GetNoDigest(const KeyObject&, OSSL_PARAM& param) { return PutText(param, 
 Status SetRaw(KeyObject& object, const OSSL_PARAM& param) {
   HSMCORE_CHECK(ExpectNoPair(object));
   HSMCORE_TRY(const ByteView octets, GetOctets(param));
-  HSMCORE_TRY(hsmcore::KeyPtr key, hsmcore::Key::FromPublic(RawPublic{
-                                       object.type(), Bytes(octets.begin(), octets.end())}));
-  object.SetKey(std::move(key), nullptr);
-  return {};
+  return object.SetPublic(RawPublic{object.type(), Bytes(octets.begin(), octets.end())});
 }
 
 constexpr auto kRawRow = std::to_array<Row>({

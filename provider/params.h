@@ -32,7 +32,7 @@ Status PutDigest(OSSL_PARAM& param, hsmcore::Digest digest);
 // A parameter whose data is nullptr is a question for the size. Too small a buffer is
 // kBufferTooSmall.
 Status PutText(OSSL_PARAM& param, std::string_view text);
-Status PutTextPointer(OSSL_PARAM& param, const char* text);  // of static storage
+Status PutTextPointer(OSSL_PARAM& param, const char* text);  // that lives as long as the provider
 Status PutInt(OSSL_PARAM& param, int value);
 Status PutUnsigned(OSSL_PARAM& param, unsigned value);
 Status PutSize(OSSL_PARAM& param, std::size_t value);

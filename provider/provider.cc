@@ -3,7 +3,9 @@
 #include <openssl/opensslv.h>
 
 #include <array>
+#include <functional>
 #include <memory>
+#include <string>
 
 #include "capabilities.h"
 #include "dispatch.h"
@@ -18,22 +20,47 @@ namespace {
 
 // ---- What the provider tells about itself ----
 
+// The only texts that `openssl list -providers` shows are name and build, so the mode is there. A
+// mode that cannot be found out is told too: asking a provider for its name must not fail.
+Result<std::reference_wrapper<const ProviderTexts>> TextsOf(const ProviderContext& provider) {
+  return provider.texts.Get([&]() -> Result<ProviderTexts> {
+    ProviderTexts texts{"HSM provider", HSM_PROVIDER_VERSION " for " OPENSSL_VERSION_TEXT, true};
+    const auto rules = provider.access.Rules();
+    if (!rules) {
+      texts.name += " (mode unknown)";
+      texts.build += "; mode unknown: " + rules.error().Message();
+    } else if (rules->mode == hsmcore::ClusterMode::kFips) {
+      const hsmcore::FipsModule module = hsmcore::FindFipsModule();
+      texts.name += " (FIPS mode; FIPS module: " + module.Summary() + ")";
+      texts.build += "; mode FIPS; FIPS module: " + module.Summary();
+      if (!module.problem.empty()) texts.build += ": " + module.problem;
+      texts.works = module.problem.empty();
+    } else {
+      texts.build += "; mode NON_FIPS";
+    }
+    return texts;
+  });
+}
+
 constexpr auto kRows = std::to_array<ParamRow<const ProviderContext>>({
     {OSSL_PROV_PARAM_NAME, OSSL_PARAM_UTF8_PTR, nullptr,
-     [](const ProviderContext&, OSSL_PARAM& param) {
-       return PutTextPointer(param, "HSM provider");
+     [](const ProviderContext& provider, OSSL_PARAM& param) -> Status {
+       HSMCORE_TRY(const ProviderTexts& texts, TextsOf(provider));
+       return PutTextPointer(param, texts.name.c_str());
      }},
     {OSSL_PROV_PARAM_VERSION, OSSL_PARAM_UTF8_PTR, nullptr,
      [](const ProviderContext&, OSSL_PARAM& param) {
        return PutTextPointer(param, HSM_PROVIDER_VERSION);
      }},
     {OSSL_PROV_PARAM_BUILDINFO, OSSL_PARAM_UTF8_PTR, nullptr,
-     [](const ProviderContext&, OSSL_PARAM& param) {
-       return PutTextPointer(param, HSM_PROVIDER_VERSION " for " OPENSSL_VERSION_TEXT);
+     [](const ProviderContext& provider, OSSL_PARAM& param) -> Status {
+       HSMCORE_TRY(const ProviderTexts& texts, TextsOf(provider));
+       return PutTextPointer(param, texts.build.c_str());
      }},
     {OSSL_PROV_PARAM_STATUS, OSSL_PARAM_INTEGER, nullptr,
-     [](const ProviderContext& provider, OSSL_PARAM& param) {
-       return PutInt(param, provider.self_test_passed.load() ? 1 : 0);
+     [](const ProviderContext& provider, OSSL_PARAM& param) -> Status {
+       HSMCORE_TRY(const ProviderTexts& texts, TextsOf(provider));
+       return PutInt(param, texts.works && provider.self_test_passed.load() ? 1 : 0);
      }},
 });
 constexpr auto kGettable = Gettable(kRows);
@@ -47,9 +74,12 @@ int GetParams(void* provctx, OSSL_PARAM* params) {
 }
 
 const OSSL_ALGORITHM* QueryOperation(void* provctx, int operation, int* no_cache) {
-  *no_cache = 0;
   const auto& provider = ProviderContext::From(provctx);
-  return Guard(provider.core, [&] { return AlgorithmsOf(provider, operation); });
+  const OSSL_ALGORITHM* rows =
+      Guard(provider.core, [&] { return AlgorithmsOf(provider, operation); });
+  // Until the mode is known, the answer may still change.
+  *no_cache = provider.held.Ready() != nullptr ? 0 : 1;
+  return rows;
 }
 
 int GetProviderCapabilities(void* provctx, const char* capability, OSSL_CALLBACK* callback,
@@ -61,7 +91,10 @@ int GetProviderCapabilities(void* provctx, const char* capability, OSSL_CALLBACK
 
 int SelfTest(void* provctx) {
   const auto& provider = ProviderContext::From(provctx);
-  const int passed = Guard(provider.core, hsmcore::SelfTest);
+  const int passed = Guard(provider.core, [&]() -> Status {
+    HSMCORE_TRY(const hsmcore::ModeRules rules, provider.access.Rules());
+    return hsmcore::SelfTest(rules.mode);
+  });
   provider.self_test_passed.store(passed == 1);
   return passed;
 }

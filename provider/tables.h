@@ -9,7 +9,7 @@
 namespace provider {
 
 // Every algorithm that the provider offers for an operation (OSSL_OP_...); nullptr: none. The
-// answer is the same for the life of the provider.
+// answer is the same for the life of the provider, once the mode of its home could be found out.
 Result<const OSSL_ALGORITHM*> AlgorithmsOf(const ProviderContext& provider, int operation);
 
 }  // namespace provider

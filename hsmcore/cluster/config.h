@@ -21,6 +21,8 @@ struct Config {
   PasswordCost cost = PasswordCost::kInteractive;
   std::int64_t created = 0;
 
+  ModeRules rules() const { return {mode, switches}; }
+
   Bytes Encode(const vault::Identity& admin) const;
   // kRecordDamaged: not signed by `root`, or another cluster's.
   static Result<Config> Decode(ByteView record, ByteView root, std::string_view cluster_id);

@@ -41,19 +41,21 @@ Result<ClusterDescription> Describe(Core& core, bool verify) {
   HSMCORE_TRY(const std::uint64_t keys, core.engine->Count("key/"));
   HSMCORE_TRY(const std::uint64_t users, core.engine->Count("user/"));
   HSMCORE_TRY(const std::vector<storage::Member> members, core.engine->Members(verify));
-  ClusterDescription description{.id = core.file.id,
-                                 .type = config.type,
-                                 .mode = config.mode,
-                                 .switches = config.switches,
-                                 .state = "ACTIVE",
-                                 .created = config.created,
-                                 .revision = 0,
-                                 .home = core.home,
-                                 .keys = 0,
-                                 .asymmetric_keys = 0,
-                                 .users = 0,
-                                 .source_backup = core.file.source_backup,
-                                 .hsms = {}};
+  ClusterDescription description{
+      .id = core.file.id,
+      .type = config.type,
+      .mode = config.mode,
+      .switches = config.switches,
+      .fips_module = config.mode == ClusterMode::kFips ? FindFipsModule() : FipsModule(),
+      .state = "ACTIVE",
+      .created = config.created,
+      .revision = 0,
+      .home = core.home,
+      .keys = 0,
+      .asymmetric_keys = 0,
+      .users = 0,
+      .source_backup = core.file.source_backup,
+      .hsms = {}};
   for (const storage::Member& member : members) {
     const bool whole = member.in_service && member.problem.empty();
     description.hsms.push_back({member.id, member.zone, whole ? "ACTIVE" : "DEGRADED",

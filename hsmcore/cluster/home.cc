@@ -34,6 +34,7 @@ Status Damaged(const fs::path& file, std::string_view problem) {
 }
 
 json ToJson(const ClusterFile& file) {
+  const ModeRules rules = file.rules.value_or(ModeRules());
   json hsms = json::array();
   for (const HsmPlace& place : file.hsms) {
     hsms.push_back({{"id", place.id}, {"zone", place.zone}, {"path", place.directory.native()}});
@@ -43,6 +44,9 @@ json ToJson(const ClusterFile& file) {
                  {"id", file.id},
                  {"engine", "mirror"},
                  {"root", ToHex(file.root)},
+                 {"mode", NameOf(rules.mode)},
+                 {"ml-dsa", rules.switches.ml_dsa},
+                 {"ecdsa-weak-hash", rules.switches.ecdsa_with_weak_hash},
                  {"hsms", hsms}};
   if (!file.cloned_from.empty()) object["cloned-from"] = file.cloned_from;
   if (!file.source_backup.empty()) object["source-backup"] = file.source_backup;
@@ -52,6 +56,24 @@ json ToJson(const ClusterFile& file) {
 std::string TextField(const json& object, const char* name) {
   const auto field = object.find(name);
   return field != object.end() && field->is_string() ? field->get<std::string>() : std::string();
+}
+
+std::optional<ModeRules> RulesFrom(const json& object) {
+  ModeRules rules;
+  const auto flag = [&](const char* name, bool& value) {
+    const auto field = object.find(name);
+    if (field == object.end()) return true;
+    if (field->is_boolean()) value = field->get<bool>();
+    return field->is_boolean();
+  };
+  bool good = flag("ml-dsa", rules.switches.ml_dsa) &&
+              flag("ecdsa-weak-hash", rules.switches.ecdsa_with_weak_hash);
+  if (object.contains("mode")) {
+    const std::string mode = TextField(object, "mode");
+    good = good && (mode == NameOf(ClusterMode::kFips) || mode == NameOf(ClusterMode::kNonFips));
+    if (mode == NameOf(ClusterMode::kFips)) rules.mode = ClusterMode::kFips;
+  }
+  return good ? std::optional(rules) : std::nullopt;
 }
 
 Result<ClusterFile> FromJson(const json& object, const fs::path& path) {
@@ -68,7 +90,8 @@ Result<ClusterFile> FromJson(const json& object, const fs::path& path) {
                    .root = ParseHex(TextField(object, "root")).value_or(Bytes()),
                    .hsms = {},
                    .cloned_from = TextField(object, "cloned-from"),
-                   .source_backup = TextField(object, "source-backup")};
+                   .source_backup = TextField(object, "source-backup"),
+                   .rules = RulesFrom(object)};
   const auto hsms = object.find("hsms");
   if (hsms != object.end() && hsms->is_array()) {
     for (const json& hsm : *hsms) {
@@ -197,7 +220,8 @@ Result<ClusterFile> Prepare(const ClusterOptions& options) {
                    .root = Bytes(32),
                    .hsms = {},
                    .cloned_from = {},
-                   .source_backup = {}};
+                   .source_backup = {},
+                   .rules = ModeRules{options.mode, options.switches}};
   HSMCORE_TRY(file.hsms, PlanHsms(options));
   std::error_code problem;
   fs::create_directories(home.parent_path(), problem);
@@ -223,6 +247,18 @@ Status Publish(const fs::path& home, const ClusterFile& file) {
     return std::unexpected(FileError(CreatingMark(home), "remove", errno));
   }
   return {};
+}
+
+Status CheckRules(const fs::path& home, const ClusterFile& file, const ModeRules& signed_rules) {
+  if (file.rules == signed_rules) return {};
+  const char* told = file.rules ? NameOf(file.rules->mode) : "none";
+  const bool same_mode = file.rules && file.rules->mode == signed_rules.mode;
+  return Fail(ErrorCode::kHomeDamaged,
+              Cat(ClusterJson(home).native(), same_mode ? " tells other switches of the mode " : "",
+                  same_mode ? "" : " tells the mode ", told, ", and the configuration that was ",
+                  "signed when the cluster was made has ", NameOf(signed_rules.mode),
+                  ": the file was edited, or is from a version that did not write the mode; ",
+                  "'hsmctl cluster sync' writes what was signed"));
 }
 
 Status RestoreGeneration(const fs::path& home, const ClusterFile& file) {

@@ -3,6 +3,7 @@
 #define HSMCORE_CLUSTER_HOME_H_
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,10 +28,17 @@ struct ClusterFile {
   // A clone: the cluster whose configuration record it has, and the backup that it was made from.
   std::string cloned_from;
   std::string source_backup;
+  // As the signed configuration has it, for who must know it without opening a store. Files from
+  // before it was here have the default; nothing: what is there means none.
+  std::optional<ModeRules> rules;
 
   // Whose id the configuration record has. Clusters with the same origin and root are clones.
   const std::string& origin() const { return cloned_from.empty() ? id : cloned_from; }
 };
+
+// kHomeDamaged: the file tells other rules than `signed_rules`. The detail says what to do.
+Status CheckRules(const std::filesystem::path& home, const ClusterFile& file,
+                  const ModeRules& signed_rules);
 
 std::filesystem::path ClusterJson(const std::filesystem::path& home);
 std::filesystem::path GenerationFile(const std::filesystem::path& home);

@@ -49,25 +49,25 @@ Status CheckPrivateSizes(const KeyPairMaterial& material) {
 }  // namespace
 
 Result<std::shared_ptr<const AsymmetricKey>> AsymmetricKey::FromPair(
-    const KeyPairMaterial& material, bool check) {
+    const KeyPairMaterial& material, bool check, LibraryKind kind) {
   HSMCORE_CHECK(CheckSize(material.public_part));
   HSMCORE_CHECK(CheckPrivateSizes(material));
-  HSMCORE_TRY(LibraryPtr library, Library::Acquire());
+  HSMCORE_TRY(LibraryPtr library, Library::Acquire(kind));
   HSMCORE_TRY(PkeyPtr pkey, MakePrivateKey(*library, material));
   if (check) HSMCORE_CHECK(CheckHalves(*library, material, pkey.get()));
   return std::make_shared<EvpKey>(std::move(library), std::move(pkey), material.public_part, true);
 }
 
 Result<std::shared_ptr<const AsymmetricKey>> AsymmetricKey::FromPublic(
-    const PublicMaterial& material) {
-  HSMCORE_TRY(LibraryPtr library, Library::Acquire());
+    const PublicMaterial& material, LibraryKind kind) {
+  HSMCORE_TRY(LibraryPtr library, Library::Acquire(kind));
   HSMCORE_TRY(PkeyPtr pkey, MakePublicKey(*library, material));
   return std::make_shared<EvpKey>(std::move(library), std::move(pkey), material, false);
 }
 
 Result<SecretBytes> AsymmetricKey::Agree(const AgreeMechanism& mechanism,
                                          const PublicMaterial& peer) const {
-  HSMCORE_TRY(const auto ready, FromPublic(peer));
+  HSMCORE_TRY(const auto ready, FromPublic(peer, library().kind()));
   return Agree(mechanism, *ready);
 }
 

@@ -6,13 +6,14 @@
 #include <memory>
 #include <span>
 
+#include "crypto/library.h"
 #include "hsmcore/key.h"
 #include "hsmcore/mechanism.h"
 #include "hsmcore/types.h"
 
 namespace hsmcore::crypto {
 
-// A ready OpenSSL key in the private library context: made once, immutable, shared by threads.
+// A ready OpenSSL key in a private library context: made once, immutable, shared by threads.
 // For each mechanism in use it keeps one initialised operation context as a pattern, which an
 // operation copies: no algorithm is fetched and no key rebuilt on the way of a signature.
 //
@@ -23,11 +24,15 @@ class AsymmetricKey {
  public:
   // Also checks the material: kKeyImport when it is no valid key, or the halves disagree.
   // `check` false skips that for material which was checked when it was sealed.
-  static Result<std::shared_ptr<const AsymmetricKey>> FromPair(const KeyPairMaterial& material,
-                                                               bool check);
-  static Result<std::shared_ptr<const AsymmetricKey>> FromPublic(const PublicMaterial& material);
+  static Result<std::shared_ptr<const AsymmetricKey>> FromPair(
+      const KeyPairMaterial& material, bool check, LibraryKind kind = LibraryKind::kDefault);
+  static Result<std::shared_ptr<const AsymmetricKey>> FromPublic(
+      const PublicMaterial& material, LibraryKind kind = LibraryKind::kDefault);
 
   virtual ~AsymmetricKey() = default;
+
+  // Where it works.
+  virtual const Library& library() const = 0;
 
   virtual std::size_t max_signature_size() const = 0;
   virtual unsigned security_bits() const = 0;
@@ -58,8 +63,8 @@ struct ReadyPair {
 };
 
 // Generates a pair. kKeySize: the detail says what is supported.
-Result<ReadyPair> GenerateReadyPair(const KeySpec& spec);
-Result<KeyPairMaterial> GeneratePair(const KeySpec& spec);
+Result<ReadyPair> GenerateReadyPair(const KeySpec& spec, LibraryKind kind = LibraryKind::kDefault);
+Result<KeyPairMaterial> GeneratePair(const KeySpec& spec, LibraryKind kind = LibraryKind::kDefault);
 
 // First three bytes of SHA-1 over the public key (SubjectPublicKeyInfo's key bits), CloudHSM's
 // check value.

@@ -42,7 +42,7 @@ class EvpKey final : public AsymmetricKey {
   Result<SecretBytes> Decapsulate(const KemMechanism& mechanism,
                                   ByteView ciphertext) const override;
 
-  const Library& library() const { return *library_; }
+  const Library& library() const override { return *library_; }
 
   // One signature or verification with `context`, which SignatureContext made for it.
   Result<std::size_t> SignWith(EVP_PKEY_CTX* context, ByteView tbs,

@@ -37,7 +37,7 @@ Result<PkeyPtr> GenerateKey(const Library& library, KeyType type, OSSL_PARAM* pa
   const LibraryScope scope(library);
   const PkeyCtxPtr context(
       EVP_PKEY_CTX_new_from_name(library.context(), RowOf(type).openssl, nullptr));
-  if (context == nullptr) return std::unexpected(NoAlgorithm(type));
+  if (context == nullptr) return std::unexpected(NoAlgorithm(library, type));
   EVP_PKEY* key = nullptr;
   if (EVP_PKEY_keygen_init(context.get()) != 1 ||
       EVP_PKEY_CTX_set_params(context.get(), params) != 1 ||
@@ -83,9 +83,9 @@ struct Generated {
   KeyPairMaterial material;
 };
 
-Result<Generated> GenerateAndRead(const KeySpec& spec) {
+Result<Generated> GenerateAndRead(const KeySpec& spec, LibraryKind kind) {
   HSMCORE_CHECK(CheckSpec(spec));
-  HSMCORE_TRY(LibraryPtr library, Library::Acquire());
+  HSMCORE_TRY(LibraryPtr library, Library::Acquire(kind));
   HSMCORE_TRY(PkeyPtr pkey, GenerateKey(*library, spec));
   HSMCORE_TRY(KeyPairMaterial material, ReadPair(*library, pkey.get(), spec));
   return Generated{std::move(library), std::move(pkey), std::move(material)};
@@ -93,15 +93,15 @@ Result<Generated> GenerateAndRead(const KeySpec& spec) {
 
 }  // namespace
 
-Result<KeyPairMaterial> GeneratePair(const KeySpec& spec) {
-  HSMCORE_TRY(Generated made, GenerateAndRead(spec));
+Result<KeyPairMaterial> GeneratePair(const KeySpec& spec, LibraryKind kind) {
+  HSMCORE_TRY(Generated made, GenerateAndRead(spec, kind));
   return std::move(made.material);
 }
 
-Result<ReadyPair> GenerateReadyPair(const KeySpec& spec) {
-  HSMCORE_TRY(Generated made, GenerateAndRead(spec));
+Result<ReadyPair> GenerateReadyPair(const KeySpec& spec, LibraryKind kind) {
+  HSMCORE_TRY(Generated made, GenerateAndRead(spec, kind));
   if (spec.type == KeyType::kRsaPss) {  // generated as RSA, without the restrictions
-    HSMCORE_TRY(auto ready, AsymmetricKey::FromPair(made.material, false));
+    HSMCORE_TRY(auto ready, AsymmetricKey::FromPair(made.material, false, kind));
     return ReadyPair{std::move(made.material), std::move(ready)};
   }
   auto ready = std::make_shared<EvpKey>(std::move(made.library), std::move(made.pkey),

@@ -56,7 +56,7 @@ Result<PkeyPtr> FromParams(const Library& library, KeyType type, int selection, 
   const LibraryScope scope(library);
   const PkeyCtxPtr context(
       EVP_PKEY_CTX_new_from_name(library.context(), RowOf(type).openssl, nullptr));
-  if (context == nullptr) return std::unexpected(NoAlgorithm(type));
+  if (context == nullptr) return std::unexpected(NoAlgorithm(library, type));
   EVP_PKEY* key = nullptr;
   if (EVP_PKEY_fromdata_init(context.get()) != 1 ||
       EVP_PKEY_fromdata(context.get(), &key, selection, params.Done()) != 1) {
@@ -268,7 +268,12 @@ Result<PkeyPtr> MakeEcPublicKey(const Library& library, const EcPublic& ec) {
 
 }  // namespace
 
-Error NoAlgorithm(KeyType type) {
+Error NoAlgorithm(const Library& library, KeyType type) {
+  if (library.kind() == LibraryKind::kFips) {
+    return {ErrorCode::kNotSupported,
+            Cat(RowOf(type).openssl, " is not in OpenSSL's FIPS module (", library.ProviderName(),
+                "), which a cluster in FIPS mode works with")};
+  }
   return {ErrorCode::kNotSupported, Cat(RowOf(type).openssl, " is not in this OpenSSL (",
                                         OpenSSL_version(OPENSSL_VERSION), ")")};
 }

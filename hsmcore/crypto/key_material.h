@@ -19,8 +19,9 @@ bool IsPssRestrictionDigest(Digest digest);
 // The cheap checks: sizes, forms, parities. A point is checked when its key is made. kKeyImport.
 Status CheckPublic(const PublicMaterial& material);
 
-// kNotSupported: the OpenSSL that runs does not have the algorithm of this key type.
-Error NoAlgorithm(KeyType type);
+// kNotSupported: the OpenSSL that runs, or its FIPS module, does not have the algorithm of this key
+// type.
+Error NoAlgorithm(const Library& library, KeyType type);
 
 // Sizes that a held key may have; the detail of kKeySize lists them.
 Status CheckRsaPairSize(unsigned modulus_bits);

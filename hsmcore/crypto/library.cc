@@ -13,6 +13,7 @@
 
 #include "base/fork_guard.h"
 #include "base/text.h"
+#include "crypto/fips_module.h"
 #include "crypto/twin_provider.h"
 #include "hsmcore/key.h"
 
@@ -20,10 +21,19 @@ namespace hsmcore::crypto {
 namespace {
 
 struct Registry {
+  struct Entry {
+    Library* library = nullptr;
+    std::size_t users = 0;
+  };
   ForkMutex mutex;
-  Library* library = nullptr;
-  std::size_t users = 0;
+  std::array<Entry, 2> entries;  // by kind
+
+  Entry& Of(LibraryKind kind) { return entries.at(static_cast<std::size_t>(kind)); }
 };
+
+// What KindFor has settled for FIPS mode.
+enum class Settled : std::uint8_t { kNot, kPolicyOnly, kModule };
+constinit std::atomic<Settled> fips_settled = Settled::kNot;
 
 // Never destroyed: the last user may let go while OPENSSL_cleanup() runs, after the destructors of
 // statics.
@@ -35,31 +45,62 @@ Registry& TheRegistry() {
 
 }  // namespace
 
-Result<LibraryPtr> Library::Acquire() {
+Result<LibraryKind> KindFor(ClusterMode mode) {
+  if (mode != ClusterMode::kFips) return LibraryKind::kDefault;
+  Settled settled = fips_settled.load(std::memory_order_acquire);
+  if (settled == Settled::kNot) {
+    HSMCORE_TRY(const auto files, LocateFipsModule());
+    if (files) HSMCORE_CHECK(Library::Acquire(LibraryKind::kFips));
+    const Settled found = files ? Settled::kModule : Settled::kPolicyOnly;
+    // Of two threads that find different things, the first one has settled it.
+    if (fips_settled.compare_exchange_strong(settled, found)) settled = found;
+  }
+  return settled == Settled::kModule ? LibraryKind::kFips : LibraryKind::kDefault;
+}
+
+Result<LibraryPtr> Library::Acquire(LibraryKind kind) {
   Registry& registry = TheRegistry();
   std::unique_lock lock(registry.mutex);
-  if (registry.library == nullptr) {
-    HSMCORE_TRY(registry.library, Create());
+  Registry::Entry& entry = registry.Of(kind);
+  if (entry.library == nullptr) {
+    HSMCORE_TRY(entry.library, Create(kind));
   }
-  Library* const library = registry.library;
-  ++registry.users;
+  Library* const library = entry.library;
+  ++entry.users;
   lock.unlock();  // without memory for it, the pointer calls Release(), which locks
   return LibraryPtr(library, &Library::Release);
 }
 
-Result<Library*> Library::Create() {
+namespace {
+
+Result<OSSL_PROVIDER*> LoadProvider(LibraryKind kind, OSSL_LIB_CTX* context) {
+  if (kind == LibraryKind::kFips) {
+    HSMCORE_TRY(const auto files, LocateFipsModule());
+    if (files) return LoadFipsModule(context, *files);
+    return Fail(ErrorCode::kFipsModule, "there is none on this machine");
+  }
+  const ErrorMark errors;
+  if (OSSL_PROVIDER* provider = OSSL_PROVIDER_load(context, "default")) return provider;
+  return errors.Fail(ErrorCode::kCryptoFailure, "OpenSSL's default provider");
+}
+
+}  // namespace
+
+Result<Library*> Library::Create(LibraryKind kind) {
   const ErrorMark errors;
   OSSL_LIB_CTX* context = OSSL_LIB_CTX_new();
   if (context == nullptr) {
     return errors.Fail(ErrorCode::kCryptoFailure, "OpenSSL gives no library context");
   }
-  OSSL_PROVIDER* provider = OSSL_PROVIDER_load(context, "default");
-  if (provider == nullptr) {
-    auto failure = errors.Fail(ErrorCode::kCryptoFailure, "OpenSSL's default provider");
+  const auto provider = LoadProvider(kind, context);
+  if (!provider) {
     OSSL_LIB_CTX_free(context);
-    return failure;
+    return std::unexpected(provider.error());
   }
-  return new Library(context, provider);
+  auto* const library = new Library(kind, context, *provider);
+  // The module's file need not be there any more when it is wanted again.
+  library->several_threads_.store(kind == LibraryKind::kFips);
+  return library;
 }
 
 // A context that another thread has used must outlive that thread, and nobody tells us when it
@@ -67,8 +108,9 @@ Result<Library*> Library::Create() {
 void Library::Release(const Library* library) {
   Registry& registry = TheRegistry();
   const std::lock_guard lock(registry.mutex);
-  if (--registry.users != 0 || !library->OnlyThisThreadUsedIt()) return;
-  registry.library = nullptr;
+  Registry::Entry& entry = registry.Of(library->kind());
+  if (--entry.users != 0 || !library->OnlyThisThreadUsedIt()) return;
+  entry.library = nullptr;
   delete library;
 }
 
@@ -170,6 +212,17 @@ bool Library::HasEddsaInstances() const {
 ErrorMark::ErrorMark() : before_(ERR_peek_last_error()) { ERR_set_mark(); }
 ErrorMark::~ErrorMark() { ERR_pop_to_mark(); }
 
+std::string Library::ProviderName() const {
+  char* name = nullptr;
+  char* version = nullptr;
+  std::array params = {OSSL_PARAM_construct_utf8_ptr(OSSL_PROV_PARAM_NAME, &name, 0),
+                       OSSL_PARAM_construct_utf8_ptr(OSSL_PROV_PARAM_VERSION, &version, 0),
+                       OSSL_PARAM_construct_end()};
+  const ErrorMark errors;
+  if (OSSL_PROVIDER_get_params(provider_, params.data()) != 1 || name == nullptr) return "unnamed";
+  return version == nullptr ? std::string(name) : Cat(name, " ", version);
+}
+
 std::string_view ErrorMark::Reason() const {
   const OpensslError newest = ERR_peek_last_error();
   const char* reason = newest == before_ ? nullptr : ERR_reason_error_string(newest);
@@ -182,9 +235,35 @@ std::unexpected<Error> ErrorMark::Fail(ErrorCode code, std::string_view what,
   return hsmcore::Fail(code, reason.empty() ? std::string(what) : Cat(what, ": ", reason), where);
 }
 
+std::unexpected<Error> LibraryScope::Fail(ErrorCode code, std::string_view what,
+                                          std::source_location where) const {
+  if (kind_ == LibraryKind::kDefault) return ErrorMark::Fail(code, what, where);
+  const std::string_view reason = Reason();
+  return hsmcore::Fail(code,
+                       Cat(what, reason.empty() ? "" : ": ", reason,
+                           " (the cluster is in FIPS mode, and OpenSSL's FIPS module does not have "
+                           "this, or does not allow it)"),
+                       where);
+}
+
 }  // namespace hsmcore::crypto
 
 namespace hsmcore {
+
+std::string FipsModule::Summary() const {
+  if (!problem.empty()) return "cannot be used";
+  return policy_only() ? "policy only" : name;
+}
+
+FipsModule FindFipsModule() {
+  using crypto::LibraryKind;
+  const auto kind = crypto::KindFor(ClusterMode::kFips);
+  if (!kind) return {{}, kind.error().Message()};
+  if (*kind != LibraryKind::kFips) return {};
+  const auto library = crypto::Library::Acquire(LibraryKind::kFips);
+  if (!library) return {{}, library.error().Message()};
+  return {(*library)->ProviderName(), {}};
+}
 
 bool IsAvailable(KeyType type) {
   if (IsSecret(type)) return true;

@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "crypto/openssl_ptr.h"
+#include "hsmcore/mode.h"
 #include "hsmcore/types.h"
 
 namespace hsmcore::crypto {
@@ -21,21 +22,35 @@ namespace hsmcore::crypto {
 class Library;
 using LibraryPtr = std::shared_ptr<const Library>;
 
-// The private OpenSSL library context: OpenSSL's default provider and nothing else (but its twin,
-// once its functions are handed on), no configuration file, no tie to the application's contexts.
-// So an inner call can never come back to a provider that is built on us.
+// Whose code a private library context has: OpenSSL's default provider, or its FIPS module.
+enum class LibraryKind : std::uint8_t { kDefault, kFips };
+
+// What the keys of a cluster in this mode work with. In FIPS mode it is the FIPS module where one
+// is installed, and OpenSSL's default provider otherwise ("policy only"); that is settled at first
+// use, for the life of the process: a server that has given up its view of the file system does not
+// change over. kFipsModule, kSetting: a module is there and cannot be used.
+Result<LibraryKind> KindFor(ClusterMode mode);
+
+// A private OpenSSL library context: one provider and nothing else (but its twin, once its
+// functions are handed on), no configuration of the application, no tie to its contexts. So an
+// inner call can never come back to a provider that is built on us.
 //
-// One per process while anybody holds it. Safe for any number of threads, and across fork().
+// One of each kind per process while anybody holds it; that of the FIPS module stays for good. Safe
+// for any number of threads, and across fork().
 class Library {
  public:
-  // kCryptoFailure: OpenSSL's default provider does not load.
-  static Result<LibraryPtr> Acquire();
+  // kCryptoFailure: OpenSSL's default provider does not load. kFipsModule, kSetting.
+  static Result<LibraryPtr> Acquire(LibraryKind kind = LibraryKind::kDefault);
 
   Library(const Library&) = delete;
   Library& operator=(const Library&) = delete;
 
   OSSL_LIB_CTX* context() const { return context_; }
   OSSL_PROVIDER* provider() const { return provider_; }
+  LibraryKind kind() const { return kind_; }
+
+  // "OpenSSL FIPS Provider 3.5.4": what the provider calls itself, and its version.
+  std::string ProviderName() const;
 
   // Valid as long as this object. kDigest: this OpenSSL does not have it.
   Result<const EVP_MD*> Fetch(Digest digest) const;
@@ -61,14 +76,15 @@ class Library {
   Status KeepForForwarding() const;
 
  private:
-  Library(OSSL_LIB_CTX* context, OSSL_PROVIDER* provider)
-      : context_(context), provider_(provider) {}
+  Library(LibraryKind kind, OSSL_LIB_CTX* context, OSSL_PROVIDER* provider)
+      : kind_(kind), context_(context), provider_(provider) {}
   ~Library();
 
-  static Result<Library*> Create();
+  static Result<Library*> Create(LibraryKind kind);
   static void Release(const Library* library);
   bool OnlyThisThreadUsedIt() const;
 
+  const LibraryKind kind_;
   OSSL_LIB_CTX* context_;
   OSSL_PROVIDER* provider_;
   mutable std::array<std::atomic<EVP_MD*>, static_cast<std::size_t>(Digest::kSha3_512) + 1>
@@ -104,7 +120,14 @@ class ErrorMark {
 // Brackets every use of the private context.
 class LibraryScope : public ErrorMark {
  public:
-  explicit LibraryScope(const Library& library) { library.NoteThread(); }
+  explicit LibraryScope(const Library& library) : kind_(library.kind()) { library.NoteThread(); }
+
+  // As ErrorMark's. What the FIPS module refuses says that it was the module.
+  std::unexpected<Error> Fail(ErrorCode code, std::string_view what,
+                              std::source_location where = std::source_location::current()) const;
+
+ private:
+  const LibraryKind kind_;
 };
 
 }  // namespace hsmcore::crypto

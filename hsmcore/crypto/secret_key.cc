@@ -108,9 +108,10 @@ Result<Bytes> CommitmentTo(const Library& library, ByteView key) {
 
 }  // namespace
 
-Result<std::shared_ptr<const SecretKey>> SecretKey::From(KeyType type, const SecretBytes& value) {
+Result<std::shared_ptr<const SecretKey>> SecretKey::From(KeyType type, const SecretBytes& value,
+                                                         LibraryKind kind) {
   HSMCORE_CHECK(RowFor(type, value.size()));
-  HSMCORE_TRY(LibraryPtr library, Library::Acquire());
+  HSMCORE_TRY(LibraryPtr library, Library::Acquire(kind));
   return std::make_shared<const SecretKey>(std::move(library), type, value.Clone());
 }
 
@@ -123,9 +124,9 @@ Result<std::size_t> SecretLength(KeyType type, std::size_t bytes) {
   return bytes;
 }
 
-Result<SecretBytes> GenerateSecret(KeyType type, std::size_t wanted) {
+Result<SecretBytes> GenerateSecret(KeyType type, std::size_t wanted, LibraryKind kind) {
   HSMCORE_TRY(const std::size_t bytes, SecretLength(type, wanted));
-  HSMCORE_TRY(const LibraryPtr library, Library::Acquire());
+  HSMCORE_TRY(const LibraryPtr library, Library::Acquire(kind));
   const LibraryScope scope(*library);
   SecretBytes value(bytes);
   const auto out = value.Write(SecretAccess{"generating a secret key"});
@@ -139,13 +140,14 @@ Result<SecretBytes> GenerateSecret(KeyType type, std::size_t wanted) {
   return value;
 }
 
-Result<SecretFacts> FactsOf(KeyType type, const SecretBytes& value) {
+Result<SecretFacts> FactsOf(KeyType type, const SecretBytes& value, LibraryKind kind) {
   HSMCORE_TRY(const SecretTypeRow* row, RowFor(type, value.size()));
   const ByteView key = value.Read(kForFacts);
   if (type == KeyType::kDes3) HSMCORE_CHECK(CheckDes3(key));
   SecretFacts facts{type, value.size(), {}, {}};
   if (row->block_cipher != nullptr) {
-    HSMCORE_TRY(const LibraryPtr library, Library::Acquire());
+    HSMCORE_TRY(const LibraryPtr library,
+                Library::Acquire(type == KeyType::kDes3 ? LibraryKind::kDefault : kind));
     HSMCORE_TRY(facts.check_value, BlockOfZeros(*library, row->block_cipher, key));
     if (type != KeyType::kAes) return facts;
     HSMCORE_TRY(facts.commitment, CommitmentTo(*library, key));

@@ -15,7 +15,8 @@ namespace hsmcore::crypto {
 class SecretKey {
  public:
   // kKeySize, kKeyImport as FactsOf.
-  static Result<std::shared_ptr<const SecretKey>> From(KeyType type, const SecretBytes& value);
+  static Result<std::shared_ptr<const SecretKey>> From(KeyType type, const SecretBytes& value,
+                                                       LibraryKind kind = LibraryKind::kDefault);
 
   SecretKey(LibraryPtr library, KeyType type, SecretBytes value)
       : library_(std::move(library)), type_(type), value_(std::move(value)) {}
@@ -36,12 +37,15 @@ Result<std::size_t> SecretLength(KeyType type, std::size_t bytes);
 
 // Random bytes for a key of `type`, as long as SecretLength says; 3DES keys have odd parity.
 // kKeySize.
-Result<SecretBytes> GenerateSecret(KeyType type, std::size_t wanted);
+Result<SecretBytes> GenerateSecret(KeyType type, std::size_t wanted,
+                                   LibraryKind kind = LibraryKind::kDefault);
 
 // Length, check value (PKCS#11 CKA_CHECK_VALUE: three bytes of a block of zeros, encrypted), and
 // the commitment to an AES key. kKeySize; kKeyImport: a 3DES key whose parts are equal (SP 800-67
-// section 3.2).
-Result<SecretFacts> FactsOf(KeyType type, const SecretBytes& value);
+// section 3.2). The check value of a 3DES key is OpenSSL's default provider's, whatever the kind:
+// it is an encryption, which the FIPS module may not do, and protects nothing.
+Result<SecretFacts> FactsOf(KeyType type, const SecretBytes& value,
+                            LibraryKind kind = LibraryKind::kDefault);
 
 }  // namespace hsmcore::crypto
 

@@ -12,7 +12,6 @@
 #include "base/values.h"
 #include "crypto/asymmetric_key.h"
 #include "crypto/openssl_ptr.h"
-#include "hsmcore/forwarding.h"
 
 namespace hsmcore::crypto {
 namespace {
@@ -123,20 +122,21 @@ struct Pair {
   const char* name;
   KeyType type;
   SignMechanism::Kind kind;
+  bool fips;  // allowed in FIPS mode
 };
 
 constexpr auto kPairs = std::to_array<Pair>({
-    {"RSA", KeyType::kRsa, SignMechanism::Kind::kRsaPss},
-    {"ECDSA", KeyType::kEc, SignMechanism::Kind::kEcdsa},
-    {"Ed25519", KeyType::kEd25519, SignMechanism::Kind::kEddsa},
+    {"RSA", KeyType::kRsa, SignMechanism::Kind::kRsaPss, true},
+    {"ECDSA", KeyType::kEc, SignMechanism::Kind::kEcdsa, true},
+    {"Ed25519", KeyType::kEd25519, SignMechanism::Kind::kEddsa, false},
 });
 
 // A fresh pair's signature is valid, and not for another message.
-Status CheckPair(const Pair& pair) {
+Status CheckPair(const Pair& pair, LibraryKind kind) {
   KeySpec spec;
   spec.type = pair.type;
-  HSMCORE_TRY(const KeyPairMaterial material, GeneratePair(spec));
-  HSMCORE_TRY(const auto key, AsymmetricKey::FromPair(material, true));
+  HSMCORE_TRY(const KeyPairMaterial material, GeneratePair(spec, kind));
+  HSMCORE_TRY(const auto key, AsymmetricKey::FromPair(material, true, kind));
   SignMechanism mechanism{.kind = pair.kind};
   if (mechanism.whole_message()) mechanism.digest = Digest::kNone;
   Bytes message(RowOf(Digest::kSha256).size, 0x5a);
@@ -161,17 +161,17 @@ Status Check(const Library& library, const KnownAnswer& test) {
   return Fail(ErrorCode::kSelfTest, Cat(test.name, " gives a wrong answer"));
 }
 
-}  // namespace hsmcore::crypto
-
-namespace hsmcore {
-
-Status SelfTest() {
-  HSMCORE_TRY(const crypto::LibraryPtr library, crypto::Library::Acquire());
-  for (const crypto::KnownAnswer& test : crypto::KnownAnswers()) {
-    HSMCORE_CHECK(crypto::Check(*library, test));
+Status RunSelfTests(LibraryKind kind) {
+  HSMCORE_TRY(const LibraryPtr library, Library::Acquire(kind));
+  const bool fips = kind == LibraryKind::kFips;
+  if (fips && OSSL_PROVIDER_self_test(library->provider()) != 1) {
+    return Fail(ErrorCode::kSelfTest, Cat(library->ProviderName(), " fails its own tests"));
   }
-  for (const crypto::Pair& pair : crypto::kPairs) HSMCORE_CHECK(crypto::CheckPair(pair));
+  for (const KnownAnswer& test : KnownAnswers()) HSMCORE_CHECK(Check(*library, test));
+  for (const Pair& pair : kPairs) {
+    if (pair.fips || !fips) HSMCORE_CHECK(CheckPair(pair, kind));
+  }
   return {};
 }
 
-}  // namespace hsmcore
+}  // namespace hsmcore::crypto

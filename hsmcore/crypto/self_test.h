@@ -20,6 +20,10 @@ std::span<const KnownAnswer> KnownAnswers();
 // kSelfTest: another answer, or none.
 Status Check(const Library& library, const KnownAnswer& test);
 
+// All of them, and a signature made and verified with a fresh key of every type that signs. The
+// FIPS module also runs its own tests again. kSelfTest: the detail names what failed.
+Status RunSelfTests(LibraryKind kind);
+
 }  // namespace hsmcore::crypto
 
 #endif  // HSMCORE_CRYPTO_SELF_TEST_H_

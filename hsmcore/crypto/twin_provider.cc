@@ -35,30 +35,43 @@ struct Twin {
   std::array<std::vector<OSSL_ALGORITHM>, kOperations.size()> tables;
 };
 
-// Never destroyed, as the context that it is loaded into. The functions of a provider are given
-// its context only, which here is the original's.
-Twin& TheTwin() {
-  alignas(Twin) static std::array<std::byte, sizeof(Twin)> storage;
-  static auto* const twin = new (storage.data()) Twin;
-  return *twin;
+// One for each original, found by its context: the functions of a provider are given nothing else.
+using Twins = std::array<Twin, 2>;
+
+// Never destroyed, as the contexts that they are loaded into.
+Twins& TheTwins() {
+  alignas(Twins) static std::array<std::byte, sizeof(Twins)> storage;
+  static auto* const twins = new (storage.data()) Twins;
+  return *twins;
 }
+
+// nullptr: there is none.
+Twin* TwinOf(const void* provider_context) {
+  auto* const twin = std::ranges::find(TheTwins(), provider_context, &Twin::provider_context);
+  return twin == TheTwins().end() ? nullptr : twin;
+}
+
+// The one that is being loaded, for Init; one thread at a time loads.
+constinit Twin* loading = nullptr;
 
 std::vector<OSSL_ALGORITHM> Renamed(int operation, const OSSL_ALGORITHM* algorithms) {
   std::vector<OSSL_ALGORITHM> table;
   for (; algorithms != nullptr && algorithms->algorithm_names != nullptr; ++algorithms) {
     if (!IsOffered(operation, algorithms->algorithm_names)) continue;
     table.push_back(*algorithms);
-    table.back().property_definition = "provider=hsm";
+    table.back().property_definition =
+        IsApproved(*algorithms) ? "provider=hsm,fips=yes" : "provider=hsm";
   }
   table.push_back({nullptr, nullptr, nullptr, nullptr});
   return table;
 }
 
-const OSSL_ALGORITHM* Query(void*, int operation, int* no_cache) {
+const OSSL_ALGORITHM* Query(void* context, int operation, int* no_cache) {
   *no_cache = 0;
   const auto* const found = std::ranges::find(kOperations, operation);
-  if (found == kOperations.end()) return nullptr;
-  return TheTwin().tables[static_cast<std::size_t>(found - kOperations.begin())].data();
+  const Twin* const twin = TwinOf(context);
+  if (found == kOperations.end() || twin == nullptr) return nullptr;
+  return twin->tables[static_cast<std::size_t>(found - kOperations.begin())].data();
 }
 
 int Init(const OSSL_CORE_HANDLE*, const OSSL_DISPATCH*, const OSSL_DISPATCH** out, void** provctx) {
@@ -66,26 +79,34 @@ int Init(const OSSL_CORE_HANDLE*, const OSSL_DISPATCH*, const OSSL_DISPATCH** ou
       {OSSL_FUNC_PROVIDER_QUERY_OPERATION,
        reinterpret_cast<void (*)()>(static_cast<OSSL_FUNC_provider_query_operation_fn*>(Query))},
       {0, nullptr}};
-  *provctx = TheTwin().provider_context;
+  *provctx = loading->provider_context;
   *out = kDispatch;
   return 1;
 }
 
 }  // namespace
 
+bool IsApproved(const OSSL_ALGORITHM& algorithm) {
+  const std::string_view properties = algorithm.property_definition;
+  return properties.find("fips=yes") != std::string_view::npos;
+}
+
 Status LoadTwin(OSSL_LIB_CTX* context, OSSL_PROVIDER* original) {
   const ErrorMark errors;
-  Twin& twin = TheTwin();
+  Twin* const free_place = TwinOf(nullptr);
+  if (free_place == nullptr) return Fail(ErrorCode::kInternal, "a third private provider");
+  Twin& twin = *free_place;
   twin.provider_context = OSSL_PROVIDER_get0_provider_ctx(original);
   for (std::size_t i = 0; i < kOperations.size(); ++i) {
     int no_cache = 0;
     twin.tables[i] =
         Renamed(kOperations[i], OSSL_PROVIDER_query_operation(original, kOperations[i], &no_cache));
   }
-  if (OSSL_PROVIDER_add_builtin(context, "hsm", Init) == 1 &&
-      OSSL_PROVIDER_load(context, "hsm") != nullptr) {
-    return {};
-  }
+  loading = &twin;
+  const bool loaded = OSSL_PROVIDER_add_builtin(context, "hsm", Init) == 1 &&
+                      OSSL_PROVIDER_load(context, "hsm") != nullptr;
+  loading = nullptr;
+  if (loaded) return {};
   return errors.Fail(ErrorCode::kCryptoFailure, "naming the private provider's algorithms");
 }
 

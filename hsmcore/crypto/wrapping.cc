@@ -69,9 +69,8 @@ Status CheckMechanism(const WrappingKey& key, const WrapMechanism& mechanism) {
     return Fail(ErrorCode::kMechanism, "a GCM tag has 64, 96, 104, 112, 120 or 128 bits");
   }
   if (!row.oaep) return {};
-  HSMCORE_TRY(const LibraryPtr library, Library::Acquire());
-  HSMCORE_CHECK(library->Fetch(mechanism.digest));
-  HSMCORE_CHECK(library->Fetch(mechanism.mgf_digest));
+  HSMCORE_CHECK(key.pair->library().Fetch(mechanism.digest));
+  HSMCORE_CHECK(key.pair->library().Fetch(mechanism.mgf_digest));
   return {};
 }
 
@@ -191,26 +190,27 @@ std::optional<SecretBytes> RsaUnwrap(const AsymmetricKey& key, const WrapMechani
 // PKCS#11 v3.1 section 6.1.22: the encrypted AES key, then the wrapped payload.
 Result<Bytes> RsaAesWrap(const AsymmetricKey& key, const WrapMechanism& mechanism,
                          const SecretBytes& payload) {
-  HSMCORE_TRY(const LibraryPtr library, Library::Acquire());
-  HSMCORE_TRY(const SecretBytes transport, GenerateSecret(KeyType::kAes, kTransportKeyBytes));
+  const Library& library = key.library();
+  HSMCORE_TRY(const SecretBytes transport,
+              GenerateSecret(KeyType::kAes, kTransportKeyBytes, library.kind()));
   const ByteView value = transport.Read(kForWrapping);
   HSMCORE_TRY(Bytes wrapped, RsaWrap(key, mechanism, value));
-  HSMCORE_TRY(const Bytes rest, AesKeyWrap(*library, value, true, payload.Read(kForWrapping)));
+  HSMCORE_TRY(const Bytes rest, AesKeyWrap(library, value, true, payload.Read(kForWrapping)));
   wrapped.insert(wrapped.end(), rest.begin(), rest.end());
   return wrapped;
 }
 
 std::optional<SecretBytes> RsaAesUnwrap(const AsymmetricKey& key, const WrapMechanism& mechanism,
                                         ByteView wrapped) {
-  const auto library = Library::Acquire();
   const std::size_t modulus = key.max_signature_size();
-  if (!library || wrapped.size() <= modulus) return std::nullopt;
+  if (wrapped.size() <= modulus) return std::nullopt;
   const auto transport = RsaUnwrap(key, mechanism, wrapped.first(modulus));
   constexpr std::array<std::size_t, 3> kAesKeyBytes = {16, 24, 32};
   if (!transport || std::ranges::find(kAesKeyBytes, transport->size()) == kAesKeyBytes.end()) {
     return std::nullopt;
   }
-  return AesKeyUnwrap(**library, transport->Read(kForUnwrapping), true, wrapped.subspan(modulus));
+  return AesKeyUnwrap(key.library(), transport->Read(kForUnwrapping), true,
+                      wrapped.subspan(modulus));
 }
 
 }  // namespace

@@ -4,9 +4,9 @@
 
 #include <cstddef>
 
-#include "hsmcore/cluster.h"
 #include "hsmcore/key.h"
 #include "hsmcore/mechanism.h"
+#include "hsmcore/mode.h"
 #include "hsmcore/types.h"
 #include "hsmcore/wrap.h"
 
@@ -14,11 +14,6 @@
 // SP 800-131A revision 2 and FIPS 186-5 have made it. In NON_FIPS mode everything is allowed.
 // Every refusal is kModeForbids; the detail names the rule and what to use instead.
 namespace hsmcore::policy {
-
-struct ModeRules {
-  ClusterMode mode = ClusterMode::kNonFips;
-  ModeSwitches switches;
-};
 
 // May a key of this type come to be: made here, or taken in from outside (import, unwrap)?
 enum class Origin : std::uint8_t { kGenerated, kFromOutside };

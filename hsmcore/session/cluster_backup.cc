@@ -8,6 +8,7 @@
 #include "base/files.h"
 #include "base/text.h"
 #include "cluster/backup_catalog.h"
+#include "crypto/library.h"
 #include "session/backup_content.h"
 #include "users/backup_policy.h"
 #include "users/directory.h"
@@ -64,13 +65,16 @@ class Filler {
 };
 
 Status FillFrom(cluster::BackupReader& reader, const ClusterOptions& options,
-                const cluster::ClusterFile& file, const Progress& progress) {
+                cluster::ClusterFile& file, const Progress& progress) {
   HSMCORE_TRY(const auto core, cluster::OpenCore(options.home, file));
   const std::lock_guard lock(core->mutex);
   Filler filler(*core->engine);
   HSMCORE_CHECK(ReadEntries(reader, progress,
                             [&](const storage::Entry& entry) { return filler.Add(entry); }));
-  return filler.Finish();
+  HSMCORE_CHECK(filler.Finish());
+  HSMCORE_TRY(const cluster::Config config, cluster::ReadConfig(*core));
+  file.rules = config.rules();
+  return {};
 }
 
 }  // namespace
@@ -118,6 +122,7 @@ Result<std::shared_ptr<Cluster>> Cluster::CreateFromBackup(const ClusterOptions&
                                                            const Progress& progress) {
   HSMCORE_CHECK(vault::Ready());
   HSMCORE_TRY(cluster::BackupReader reader, session::UnlockBackup(backup, admin));
+  HSMCORE_CHECK(crypto::KindFor(reader.header().mode));
   HSMCORE_TRY(cluster::ClusterFile file, cluster::Prepare(options));
   file.root = reader.header().root;
   file.cloned_from = reader.header().origin;

@@ -50,6 +50,7 @@ class ClusterImpl final : public Cluster {
 
   const std::string& id() const override { return core_->file.id; }
   const std::filesystem::path& home() const override { return core_->home; }
+  ModeRules rules() const override { return core_->config.rules(); }
   Result<std::shared_ptr<Session>> Login(const Credential& credential, Role role) override;
   std::shared_ptr<Session> Anonymous() override { return anonymous_; }
   Result<std::optional<std::string>> OnlyCryptoUser() override;
@@ -268,6 +269,8 @@ Status MakeCluster(const ClusterOptions& options, cluster::ClusterFile& file) {
 Result<std::shared_ptr<Cluster>> Cluster::Create(const ClusterOptions& options) {
   HSMCORE_CHECK(vault::CheckPassword(options.admin_password));
   HSMCORE_CHECK(CheckType(options));
+  // A FIPS module that cannot be used is found before there is a cluster that needs it.
+  HSMCORE_CHECK(crypto::KindFor(options.mode));
   HSMCORE_TRY(cluster::ClusterFile file, cluster::Prepare(options));
   if (Status made = MakeCluster(options, file); !made) {
     cluster::Sweep(options.home, file);
@@ -281,19 +284,48 @@ Status Cluster::RestoreGeneration(const std::filesystem::path& home) {
   return cluster::RestoreGeneration(home, file);
 }
 
+Result<ModeRules> Cluster::RulesAt(const std::filesystem::path& home) {
+  const auto file = cluster::ReadClusterFile(home);
+  if (!file) {
+    if (file.error().code() == ErrorCode::kHomeNotFound) return ModeRules();
+    return std::unexpected(file.error());
+  }
+  if (file->rules) return *file->rules;
+  return Fail(ErrorCode::kHomeDamaged,
+              Cat("cluster.json of ", home.native(), " tells no mode (FIPS, NON_FIPS); 'hsmctl ",
+                  "cluster sync' writes the one that was signed when the cluster was made"));
+}
+
+Result<bool> Cluster::RestoreMode(const std::filesystem::path& home) {
+  HSMCORE_TRY(cluster::ClusterFile file, cluster::ReadClusterFile(home));
+  HSMCORE_TRY(const auto core, cluster::OpenCore(home, file));
+  const std::lock_guard use(core->mutex);
+  HSMCORE_TRY(const cluster::Config config, cluster::ReadConfig(*core));
+  if (file.rules == config.rules()) return false;
+  HSMCORE_TRY([[maybe_unused]] const auto writer, core->engine->LockForUpdate());
+  HSMCORE_TRY(file, cluster::ReadClusterFile(home));
+  file.rules = config.rules();
+  HSMCORE_CHECK(cluster::Rewrite(home, file));
+  return true;
+}
+
 Result<std::shared_ptr<Cluster>> Cluster::Open(const std::filesystem::path& home) {
   std::error_code problem;
   const std::filesystem::path canonical = std::filesystem::weakly_canonical(home, problem);
   const std::filesystem::path& place = problem ? home : canonical;
   const std::lock_guard lock(TheRegistry().mutex);
   HSMCORE_TRY(cluster::ClusterFile file, cluster::ReadClusterFile(place));
-  if (auto open = ClusterImpl::Joined(place, file.id)) return open;
+  if (auto open = ClusterImpl::Joined(place, file.id)) {
+    HSMCORE_CHECK(cluster::CheckRules(place, file, open->rules()));
+    return open;
+  }
   HSMCORE_TRY(auto core, cluster::OpenCore(place, std::move(file)));
   {
     // A damaged or newer store is reported here, not at the first key.
     const std::lock_guard use(core->mutex);
     HSMCORE_TRY(core->config, cluster::ReadConfig(*core));
   }
+  HSMCORE_CHECK(cluster::CheckRules(place, core->file, core->config.rules()));
   auto opened = std::make_shared<ClusterImpl>(std::move(core));
   ClusterImpl::Join(opened);
   return opened;

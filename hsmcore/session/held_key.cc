@@ -28,9 +28,10 @@ KeyHandle HandleOf(const HeldKey::Parts& parts) {
 }  // namespace
 
 Result<std::shared_ptr<const HeldKey>> HeldKey::Make(Parts parts, const PrivateMaterial* material) {
+  HSMCORE_TRY(const crypto::LibraryKind kind, crypto::KindFor(parts.rules.mode));
   if (const auto* facts = std::get_if<SecretFacts>(&parts.public_part)) {
     HSMCORE_TRY(parts.secret,
-                crypto::SecretKey::From(facts->type, std::get<SecretValue>(*material).value));
+                crypto::SecretKey::From(facts->type, std::get<SecretValue>(*material).value, kind));
     return std::make_shared<const HeldKey>(std::move(parts));
   }
   if (parts.ready != nullptr) {
@@ -38,9 +39,9 @@ Result<std::shared_ptr<const HeldKey>> HeldKey::Make(Parts parts, const PrivateM
   } else if (material != nullptr) {
     constexpr bool kNoCheck = false;  // that was done when the key was made
     const KeyPairMaterial pair{parts.public_part, keys::CloneOf(*material)};
-    HSMCORE_TRY(parts.ready, crypto::AsymmetricKey::FromPair(pair, kNoCheck));
+    HSMCORE_TRY(parts.ready, crypto::AsymmetricKey::FromPair(pair, kNoCheck, kind));
   } else {
-    HSMCORE_TRY(parts.ready, crypto::AsymmetricKey::FromPublic(parts.public_part));
+    HSMCORE_TRY(parts.ready, crypto::AsymmetricKey::FromPublic(parts.public_part, kind));
   }
   HSMCORE_TRY(parts.spki, EncodeSpki(parts.public_part));
   return std::make_shared<const HeldKey>(std::move(parts));
@@ -248,9 +249,15 @@ Result<ByteView> HeldKey::GivenValue() const {
 
 namespace hsmcore {
 
-Result<std::shared_ptr<const Key>> Key::FromPublic(PublicMaterial material) {
+Result<std::shared_ptr<const Key>> Key::FromPublic(PublicMaterial material,
+                                                   const ModeRules& rules) {
   session::HeldKey::Parts parts;
-  HSMCORE_TRY(parts.ready, crypto::AsymmetricKey::FromPublic(material));
+  parts.rules = rules;
+  // A key that may do nothing in this mode can still be looked at.
+  const bool works = policy::AllowKeyType(rules, TypeOf(material), Use::kVerify).has_value();
+  HSMCORE_TRY(const crypto::LibraryKind kind,
+              crypto::KindFor(works ? rules.mode : ClusterMode::kNonFips));
+  HSMCORE_TRY(parts.ready, crypto::AsymmetricKey::FromPublic(material, kind));
   HSMCORE_TRY(parts.spki, EncodeSpki(material));
   parts.public_part = std::move(material);
   return std::make_shared<const session::HeldKey>(std::move(parts));

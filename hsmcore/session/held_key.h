@@ -28,7 +28,7 @@ class HeldKey final : public Key {
     Bytes spki;
     std::optional<KeyInfo> private_info;
     std::optional<KeyInfo> public_info;
-    policy::ModeRules rules;  // of the cluster that holds the key
+    ModeRules rules;  // of the cluster that holds the key
     // Persistent keys: where to look whether the key still is what it was.
     std::shared_ptr<cluster::Core> core;
     std::uint64_t version = 0;

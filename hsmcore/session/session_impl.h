@@ -88,7 +88,9 @@ class SessionImpl final : public Session {
   Status Allow(policy::Operation operation) const;
   // A new key: who asks, and what the mode says of the type.
   Status AllowNew(KeyType type, policy::Origin origin, bool token) const;
-  policy::ModeRules Rules() const { return {core_->config.mode, core_->config.switches}; }
+  ModeRules Rules() const { return core_->config.rules(); }
+  // What this cluster's keys work with. kFipsModule, kSetting.
+  Result<crypto::LibraryKind> Library() const { return crypto::KindFor(core_->config.mode); }
   users::Actor Me() const {
     return login_ ? users::Actor{&login_->identity, login_->path()} : users::Actor();
   }

@@ -85,19 +85,21 @@ Result<KeyPtr> SessionImpl::Make(const KeyPairMaterial& material, KeyTemplate fo
 Result<KeyPtr> SessionImpl::Generate(const KeySpec& spec, const KeyTemplate& form) {
   const bool token = form.private_half.flags.Has(Attribute::kToken);
   HSMCORE_CHECK(AllowNew(spec.type, policy::Origin::kGenerated, token));
+  HSMCORE_TRY(const crypto::LibraryKind kind, Library());
   if (IsSecret(spec.type)) {
-    HSMCORE_TRY(SecretBytes value, crypto::GenerateSecret(spec.type, spec.secret_bytes));
-    HSMCORE_TRY(SecretFacts facts, crypto::FactsOf(spec.type, value));
+    HSMCORE_TRY(SecretBytes value, crypto::GenerateSecret(spec.type, spec.secret_bytes, kind));
+    HSMCORE_TRY(SecretFacts facts, crypto::FactsOf(spec.type, value, kind));
     return Make({std::move(facts), SecretValue{std::move(value)}}, form, true, nullptr);
   }
-  HSMCORE_TRY(crypto::ReadyPair made, crypto::GenerateReadyPair(spec));
+  HSMCORE_TRY(crypto::ReadyPair made, crypto::GenerateReadyPair(spec, kind));
   return Make(made.material, form, true, std::move(made.ready));
 }
 
 Result<KeyPtr> SessionImpl::ImportPair(const KeyPairMaterial& material, const KeyTemplate& form) {
   const bool token = form.private_half.flags.Has(Attribute::kToken);
   HSMCORE_CHECK(AllowNew(TypeOf(material.public_part), policy::Origin::kFromOutside, token));
-  HSMCORE_TRY(ReadyKey ready, crypto::AsymmetricKey::FromPair(material, true));
+  HSMCORE_TRY(const crypto::LibraryKind kind, Library());
+  HSMCORE_TRY(ReadyKey ready, crypto::AsymmetricKey::FromPair(material, true, kind));
   return Make(material, form, false, std::move(ready));
 }
 
@@ -108,7 +110,8 @@ Status SessionImpl::AllowSecret(KeyType type, const ObjectAttributes& form) cons
 
 Result<KeyPtr> SessionImpl::KeepSecret(KeyType type, SecretBytes value,
                                        const ObjectAttributes& form) {
-  HSMCORE_TRY(SecretFacts facts, crypto::FactsOf(type, value));
+  HSMCORE_TRY(const crypto::LibraryKind kind, Library());
+  HSMCORE_TRY(SecretFacts facts, crypto::FactsOf(type, value, kind));
   return Make({std::move(facts), SecretValue{std::move(value)}}, {form, {}}, false, nullptr);
 }
 
@@ -169,7 +172,8 @@ Result<KeyInfo> SessionImpl::ImportPublic(const PublicMaterial& material,
   constexpr bool kPersistent = true;
   HSMCORE_CHECK(AllowNew(TypeOf(material), policy::Origin::kFromOutside, kPersistent));
   HSMCORE_CHECK(CheckNames(form));
-  HSMCORE_CHECK(crypto::AsymmetricKey::FromPublic(material));
+  HSMCORE_TRY(const crypto::LibraryKind kind, Library());
+  HSMCORE_CHECK(crypto::AsymmetricKey::FromPublic(material, kind));
   keys::KeyRecord record;
   record.public_part = material;
   record.public_half = form;

@@ -31,7 +31,7 @@ Result<SecretBytes> PayloadOf(const PublicMaterial& public_part, const PrivateMa
 }
 
 // Is the method for this mode and this payload?
-Status CheckMethod(const policy::ModeRules& rules, WrapMechanism::Kind kind, KeyType type) {
+Status CheckMethod(const ModeRules& rules, WrapMechanism::Kind kind, KeyType type) {
   HSMCORE_CHECK(policy::AllowWrapMethod(rules, kind));
   if (IsSecret(type) || !RowOf(kind).secrets_only) return {};
   return Fail(ErrorCode::kKeyTypeMismatch,
@@ -78,8 +78,8 @@ Result<KeyTemplate> TemplateOf(const UnwrapForm& form, const KeyInfo& unwrapping
 // is all that the mark knows of it.
 Status CheckCommitment(const HeldKey& wrapping, const KeyInfo& info) {
   if (wrapping.secret() == nullptr) return {};
-  HSMCORE_TRY(const SecretFacts facts,
-              crypto::FactsOf(wrapping.type(), wrapping.secret()->value()));
+  HSMCORE_TRY(const SecretFacts facts, crypto::FactsOf(wrapping.type(), wrapping.secret()->value(),
+                                                       wrapping.secret()->library().kind()));
   if (info.public_part == PublicMaterial(facts)) return {};
   return Fail(ErrorCode::kKeyDamaged,
               Cat("key ", info.handle.ToString(), " is not the key that was marked as trusted"));

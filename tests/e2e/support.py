@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the end-to-end tests stand on: the build, homes, the tools, and processes that end."""
 
+import atexit
 import json
 import os
 import pathlib
@@ -9,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from dataclasses import dataclass, field
 
@@ -53,6 +55,37 @@ def openssl_version():
 
 
 OPENSSL = openssl_version()
+
+
+def fips_module():
+    """OpenSSL's FIPS module; None where this system has none."""
+    said = subprocess.run(["openssl", "version", "-m"], capture_output=True, text=True,
+                          check=True).stdout
+    path = pathlib.Path(re.match(r'MODULESDIR: "(.*)"', said)[1]) / "fips.so"
+    return path if path.exists() else None
+
+
+FIPS_MODULE = fips_module()
+
+
+def install_fips_module(module, configuration):
+    """What an administrator does once: `openssl fipsinstall`."""
+    subprocess.run(["openssl", "fipsinstall", "-quiet", "-module", module, "-out", configuration],
+                   check=True, capture_output=True, env={"PATH": os.environ["PATH"]})
+    return configuration
+
+
+def fips_environment():
+    """The module of this system, installed into a file of the tests; {} where there is none."""
+    if FIPS_MODULE is None:
+        return {}
+    directory = tempfile.mkdtemp(prefix="hsm-fips-")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    path = install_fips_module(FIPS_MODULE, f"{directory}/fipsmodule.cnf")
+    return {"HSM_FIPS_CONFIG": path}
+
+
+FIPS_ENVIRONMENT = fips_environment()
 
 
 @dataclass
@@ -110,7 +143,7 @@ class Build:
 
     def environment(self, scratch):
         env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": str(scratch),
-               "TMPDIR": str(scratch)}
+               "TMPDIR": str(scratch)} | FIPS_ENVIRONMENT
         libraries = self.sanitizer()
         if libraries:
             env["LD_PRELOAD"] = ":".join(libraries)

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "hsmcore/credential.h"
+#include "hsmcore/mode.h"
 #include "hsmcore/progress.h"
 #include "hsmcore/session.h"
 #include "hsmcore/types.h"
@@ -17,16 +18,6 @@
 namespace hsmcore {
 
 struct BackupInfo;
-
-enum class ClusterMode : std::uint8_t { kFips, kNonFips };
-const char* NameOf(ClusterMode mode);  // "FIPS", "NON_FIPS"
-
-// What a cluster in FIPS mode can be told when it is made.
-struct ModeSwitches {
-  bool ml_dsa = true;                 // FIPS 204; CloudHSM allows it since September 2026
-  bool ecdsa_with_weak_hash = false;  // sign with a digest weaker than the key
-  friend bool operator==(const ModeSwitches&, const ModeSwitches&) = default;
-};
 
 // How much work a password guess costs: libsodium's Argon2id presets. kLow is for test stands.
 enum class PasswordCost : std::uint8_t { kLow, kInteractive, kModerate, kSensitive };
@@ -67,7 +58,8 @@ struct ClusterDescription {
   std::string type;
   ClusterMode mode = ClusterMode::kNonFips;
   ModeSwitches switches;
-  std::string state;  // ACTIVE, DEGRADED
+  FipsModule fips_module;  // in FIPS mode
+  std::string state;       // ACTIVE, DEGRADED
   std::int64_t created = 0;
   std::uint64_t revision = 0;
   std::filesystem::path home;
@@ -87,7 +79,7 @@ class Cluster {
 
   // Makes a cluster with one admin. Nothing is left behind when it fails; one that a crash cut
   // short is swept away by the next Create. Errors: kHomeExists, kHomeAccess, kStorage*,
-  // kPasswordPolicy, kInvalidArgument.
+  // kPasswordPolicy, kInvalidArgument; in FIPS mode kFipsModule, kSetting.
   static Result<std::shared_ptr<Cluster>> Create(const ClusterOptions& options);
 
   // Makes a cluster from a backup: a clone, with the users, keys and passwords of the backup, the
@@ -100,8 +92,18 @@ class Cluster {
                                                            const Progress& progress);
 
   // Opens the cluster at `home`, or joins it where this process has it open. Reads only. Errors:
-  // kHomeNotFound, kHomeAccess, kHomeDamaged, kHomeNewer, kNoHsmInService.
+  // kHomeNotFound, kHomeAccess, kHomeDamaged (also: cluster.json tells another mode than the signed
+  // configuration), kHomeNewer, kNoHsmInService.
   static Result<std::shared_ptr<Cluster>> Open(const std::filesystem::path& home);
+
+  // What cluster.json says of the mode, without opening anything else; NON_FIPS where there is no
+  // cluster. It is not signed: Open compares it with what is. Errors: kHomeAccess, kHomeDamaged,
+  // kHomeNewer.
+  static Result<ModeRules> RulesAt(const std::filesystem::path& home);
+
+  // Writes the mode that was signed when the cluster was made into cluster.json, where another is
+  // there. True: another was there. Errors: as Open, and kStorage*.
+  static Result<bool> RestoreMode(const std::filesystem::path& home);
 
   // Makes the file `generation` of a home anew when it is missing or damaged, which Open reports as
   // kHomeDamaged. Programs that have keys of this home loaded must be restarted afterwards: they
@@ -110,6 +112,7 @@ class Cluster {
 
   virtual const std::string& id() const = 0;
   virtual const std::filesystem::path& home() const = 0;
+  virtual ModeRules rules() const = 0;
 
   // Logs in. The same user and credential again in this process costs no password hashing and
   // gives the same session. Errors: kUserNotFound, kPasswordWrong (counted towards the lockout),

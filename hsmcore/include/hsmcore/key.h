@@ -13,6 +13,7 @@
 
 #include "hsmcore/attributes.h"
 #include "hsmcore/mechanism.h"
+#include "hsmcore/mode.h"
 #include "hsmcore/symmetric.h"
 #include "hsmcore/types.h"
 
@@ -78,8 +79,9 @@ class Key {
   virtual ~Key() = default;
 
   // A public key that is not held in the HSM; it may verify, encrypt, and be the peer of an
-  // agreement. kKeyImport: not a valid key.
-  static Result<std::shared_ptr<const Key>> FromPublic(PublicMaterial material);
+  // agreement, as far as the mode allows. kKeyImport: not a valid key. kFipsModule, kSetting.
+  static Result<std::shared_ptr<const Key>> FromPublic(PublicMaterial material,
+                                                       const ModeRules& rules = {});
 
   virtual bool has_private() const = 0;  // true for a secret key
   bool is_secret() const { return std::holds_alternative<SecretFacts>(public_part()); }

@@ -5,13 +5,11 @@
 
 #include <string>
 
-#include "hsmcore/forwarding.h"
-
 namespace hsmcore::crypto {
 namespace {
 
 TEST(SelfTest, Passes) {
-  const Status passed = SelfTest();
+  const Status passed = RunSelfTests(LibraryKind::kDefault);
   EXPECT_TRUE(passed) << passed.error().Message();
 }
 
