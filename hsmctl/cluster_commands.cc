@@ -90,11 +90,14 @@ Result<Report> Create(const Context& context, const CreateOptions& given) {
   if (!given.source_backup.empty()) return CreateFromBackup(context, given, options);
   HSMCORE_TRY(options.admin_password, NewPassword(given.password_source, options.admin));
   HSMCORE_TRY(const ClusterPtr cluster, hsmcore::Cluster::Create(options));
-  HSMCORE_CHECK(cluster->CreateBackup({}));
   HSMCORE_TRY(const ClusterDescription description, cluster->Describe(false));
   Report report = DescriptionReport(description);
   report.note =
       "next: hsmctl --user " + options.admin + " user create --username NAME --role crypto-user";
+  // The cluster is made, whatever becomes of this.
+  if (const auto backup = cluster->CreateBackup({}); !backup) {
+    report.note += "\nno backup could be made of it: " + backup.error().Message();
+  }
   return report;
 }
 

@@ -34,8 +34,12 @@ Result<Report> Create(const Context& context, const CreateOptions& given) {
   options.zone = given.zone;
   if (!given.path.empty()) options.directory = AbsolutePath(given.path);
   HSMCORE_TRY(const HsmDescription hsm, cluster->CreateHsm(options));
-  HSMCORE_CHECK(cluster->CreateBackup({}));
-  return HsmReport(hsm);
+  Report report = HsmReport(hsm);
+  // The HSM is there, whatever becomes of this.
+  if (const auto backup = cluster->CreateBackup({}); !backup) {
+    report.note = "no backup could be made: " + backup.error().Message();
+  }
+  return report;
 }
 
 Result<Report> Delete(const Context& context, const HsmOptions& given) {

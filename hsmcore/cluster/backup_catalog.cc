@@ -24,7 +24,6 @@ using nlohmann::json;
 constexpr std::string_view kPrefix = "backup-";
 constexpr std::string_view kSuffix = ".hsmbackup";
 constexpr std::size_t kMaxNotes = 4096;
-constexpr std::int64_t kDay = 24 * 60 * 60;
 
 fs::path NotesOf(const fs::path& file) { return fs::path(file).replace_extension(".json"); }
 

@@ -2,6 +2,7 @@
 #ifndef HSMCORE_CLUSTER_BACKUP_CATALOG_H_
 #define HSMCORE_CLUSTER_BACKUP_CATALOG_H_
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string_view>
@@ -13,6 +14,8 @@
 // A directory of backups: BACKUP-ID.hsmbackup, and BACKUP-ID.json for what happened to it since.
 // Without the second a backup is READY. Who changes something holds the cluster's writer lock.
 namespace hsmcore::cluster {
+
+inline constexpr std::int64_t kDay = 86'400;  // seconds
 
 std::filesystem::path BackupFile(const std::filesystem::path& directory, std::string_view id);
 

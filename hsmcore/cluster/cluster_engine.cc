@@ -42,7 +42,8 @@ Stamp StampOf(const std::filesystem::path& home) {
 
 class ClusterEngine final : public Engine {
  public:
-  ClusterEngine(std::filesystem::path home, ClusterFile file, storage::GenerationMap* generations)
+  ClusterEngine(std::filesystem::path home, const ClusterFile& file,
+                storage::GenerationMap* generations)
       : home_(std::move(home)), generations_(generations), stamp_(StampOf(home_)) {
     engine_ = EngineFor(file);
   }
@@ -122,9 +123,9 @@ Result<std::unique_ptr<WriterLock>> ClusterEngine::LockForUpdate() {
 
 }  // namespace
 
-std::unique_ptr<Engine> NewClusterEngine(std::filesystem::path home, ClusterFile file,
+std::unique_ptr<Engine> NewClusterEngine(std::filesystem::path home, const ClusterFile& file,
                                          storage::GenerationMap* generations) {
-  return std::make_unique<ClusterEngine>(std::move(home), std::move(file), generations);
+  return std::make_unique<ClusterEngine>(std::move(home), file, generations);
 }
 
 }  // namespace hsmcore::cluster

@@ -18,7 +18,8 @@ namespace hsmcore::cluster {
 //
 // A file that cannot be read for the moment leaves things as they were. `generations` outlives the
 // engine.
-std::unique_ptr<storage::Engine> NewClusterEngine(std::filesystem::path home, ClusterFile file,
+std::unique_ptr<storage::Engine> NewClusterEngine(std::filesystem::path home,
+                                                  const ClusterFile& file,
                                                   storage::GenerationMap* generations);
 
 }  // namespace hsmcore::cluster

@@ -74,21 +74,21 @@ NonceMemory::Mark NonceMemory::MarkOf(const Counter& counter, Order order) {
   return Mark(nonce);
 }
 
-bool NonceMemory::Run::BeginCounting(const Mark& second) {
-  for (const Order order : {Order::kCounterFirst, Order::kCounterLast}) {
-    const Counter from = CounterOf(first_, order);
-    const Counter to = CounterOf(second, order);
-    if (from.fixed > kFixedMask || from.fixed != to.fixed || to.value != from.value + 1) continue;
-    order_ = order;
-    start_ = from;
-    size_ = 2;
-    return true;
-  }
-  return false;
+bool NonceMemory::Run::BeginCounting(const Mark& second, Order order) {
+  const Counter from = CounterOf(first_, order);
+  const Counter to = CounterOf(second, order);
+  if (from.fixed > kFixedMask || from.fixed != to.fixed || to.value != from.value + 1) return false;
+  order_ = order;
+  start_ = from;
+  size_ = 2;
+  return true;
 }
 
 bool NonceMemory::Run::Extend(const Mark& mark) {
-  if (size_ <= 1) return size_ == 1 && BeginCounting(mark);
+  if (size_ <= 1) {
+    return size_ == 1 &&
+           (BeginCounting(mark, Order::kCounterFirst) || BeginCounting(mark, Order::kCounterLast));
+  }
   const Counter next = CounterOf(mark, order_);
   if (next.fixed != start_.fixed || next.value - start_.value != size_) return false;
   ++size_;

@@ -71,7 +71,7 @@ class NonceMemory {
     bool IsWithin(const Counter& counter) const {
       return counter.fixed == start_.fixed && counter.value - start_.value < size_;
     }
-    bool BeginCounting(const Mark& second);
+    bool BeginCounting(const Mark& second, Order order);
 
     std::uint64_t size_ = 0;
     Mark first_{{}};

@@ -179,6 +179,27 @@ Result<KeyRecord> PutBack(cluster::Core& core, KeyHandle handle, ByteView value,
   return std::move(decoded.record);
 }
 
+namespace {
+
+// A record that was left without halves goes, with what belongs to it.
+Status PutChanged(cluster::Core& core, storage::Transaction& change, const KeyRecord& record,
+                  const users::Actor& owner) {
+  const std::string path = KeyPath(record.handle);
+  if (record.private_half || record.public_half) {
+    HSMCORE_CHECK(CheckLabels(core, record));
+    change.Put(path, EncodeRecord(record, *owner.identity));
+    PutIndex(change, record);
+    return {};
+  }
+  change.Delete(path);
+  HSMCORE_CHECK(CountOut(core, change, record.is_secret()));
+  HSMCORE_TRY(const auto mark, change.Get(TrustedPath(record.handle)));
+  if (mark) change.Delete(TrustedPath(record.handle));
+  return {};
+}
+
+}  // namespace
+
 Result<KeyRecord> Rewrite(cluster::Core& core, const users::Actor& owner, KeyHandle handle,
                           const std::function<Status(KeyRecord&)>& change_record) {
   const std::string path = KeyPath(handle);
@@ -202,16 +223,7 @@ Result<KeyRecord> Rewrite(cluster::Core& core, const users::Actor& owner, KeyHan
                 const auto public_before = record.public_half;
                 for (std::string& index : IndexPaths(record)) change.Delete(std::move(index));
                 HSMCORE_CHECK(EditAndSeal(record, owner, change_record));
-                HSMCORE_CHECK(CheckLabels(core, record));
-                if (record.private_half || record.public_half) {
-                  change.Put(path, EncodeRecord(record, *owner.identity));
-                  PutIndex(change, record);
-                } else {
-                  change.Delete(path);
-                  HSMCORE_CHECK(CountOut(core, change, record.is_secret()));
-                  HSMCORE_TRY(const auto mark, change.Get(TrustedPath(handle)));
-                  if (mark) change.Delete(TrustedPath(handle));
-                }
+                HSMCORE_CHECK(PutChanged(core, change, record, owner));
                 if (!SameUse(private_before, record.private_half) ||
                     !SameUse(public_before, record.public_half)) {
                   change.MoveEpoch(EpochSlot(handle));

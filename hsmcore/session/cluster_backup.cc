@@ -17,8 +17,6 @@
 namespace hsmcore::session {
 namespace {
 
-constexpr std::int64_t kDay = 24 * 60 * 60;
-
 Result<BackupInfo> CreateLocked(cluster::Core& core, const Progress& progress) {
   const std::filesystem::path directory = cluster::BackupDirectory(core.home);
   HSMCORE_CHECK(MakeDirectory(directory, 0700));
@@ -34,7 +32,7 @@ Result<bool> IsDue(const cluster::Core& core) {
   const std::int64_t now = std::time(nullptr);
   HSMCORE_TRY(const auto backups, cluster::ListBackups(cluster::BackupDirectory(core.home), now));
   return std::ranges::none_of(
-      backups, [&](const BackupInfo& backup) { return backup.created + kDay > now; });
+      backups, [&](const BackupInfo& backup) { return backup.created + cluster::kDay > now; });
 }
 
 // As many entries at a time as one commit may well hold.

@@ -134,7 +134,7 @@ Result<HsmPlace> AddEmpty(cluster::Core& core, const HsmOptions& options) {
        .busy_timeout = std::chrono::seconds(60)}));
   file.hsms.push_back(place);
   if (const Status written = cluster::Rewrite(core.home, file); !written) {
-    static_cast<void>(RemoveStore(directory));
+    [[maybe_unused]] const Status swept = RemoveStore(directory);
     return std::unexpected(written.error());
   }
   return place;
@@ -150,7 +150,7 @@ Result<HsmDescription> CreateHsm(cluster::Core& core, const HsmOptions& options)
   // An HSM that does not get its content is none.
   HSMCORE_TRY([[maybe_unused]] const auto writer, core.engine->LockForUpdate());
   HSMCORE_CHECK(Forget(core, place.id));
-  static_cast<void>(RemoveStore(cluster::HsmDirectory(core.home, place)));
+  [[maybe_unused]] const Status swept = RemoveStore(cluster::HsmDirectory(core.home, place));
   if (!filled) return std::unexpected(filled.error());
   if (!description) return description;
   return Fail(ErrorCode::kStorageIo,

@@ -15,8 +15,6 @@
 namespace hsmcore::session {
 namespace {
 
-constexpr std::int64_t kDay = 24 * 60 * 60;
-
 // The user as his record in a backup has him: nobody knows about wrong passwords there.
 Result<UserInfo> UserIn(const storage::Entry& entry) {
   HSMCORE_TRY(const users::DecodedRecord decoded, users::DecodeRecord(entry.key, entry.value));
@@ -119,7 +117,7 @@ Result<BackupInfo> SessionImpl::DeleteBackup(std::string_view id) {
                 Cat("backup ", id, " is the cluster's newest, which is never deleted; make a ",
                     "newer one with 'hsmctl backup create' first"));
   }
-  HSMCORE_CHECK(cluster::SetGoneAfter(backup, now + (kDay * kUndoDays)));
+  HSMCORE_CHECK(cluster::SetGoneAfter(backup, now + (cluster::kDay * kUndoDays)));
   return cluster::FindBackup(directory, id, now);
 }
 

@@ -11,6 +11,8 @@ from support import run
 SECRET_KINDS = ["aes", "aes-xts", "generic-secret", "des3", "chacha20"]
 WRAP_METHODS = ["aes-gcm", "cloudhsm-aes-gcm", "aes-no-pad", "aes-zero-pad", "aes-pkcs5-pad",
                 "rsa-aes", "rsa-oaep", "rsa-pkcs"]
+BACKUP_VERBS = ("create", "list", "describe", "verify", "keys", "copy", "delete", "restore-deleted",
+                "restore-key")
 LEVELS = [
     "",
     "cluster", "cluster create", "cluster describe", "cluster sync",
@@ -22,11 +24,13 @@ LEVELS = [
     "key import", "key import pem", "key list", "key show", "key delete", "key set-attribute",
     "key generate-file", "key import raw", "key generate-symmetric",
     *(f"key generate-symmetric {kind}" for kind in SECRET_KINDS),
-    "key wrap", "key unwrap", "key derive", "key encapsulate", "key decapsulate",
+    "hsm", *(f"hsm {verb}" for verb in ("create", "delete", "list", "start", "stop")),
+    "backup", *(f"backup {verb}" for verb in BACKUP_VERBS), "cluster modify", "user replicate",
+    "key replicate", "key wrap", "key unwrap", "key derive", "key encapsulate", "key decapsulate",
     *(f"key derive {method}" for method in ("ecdh", "hkdf", "kbkdf", "x963")),
     *(f"key {verb} {method}" for verb in ("wrap", "unwrap") for method in WRAP_METHODS),
 ]
-GROUPS = ["", "cluster", "user", "key", "key generate-asymmetric-pair", "key generate-symmetric",
+GROUPS = ["", "cluster", "hsm", "backup", "user", "key", "key generate-asymmetric-pair", "key generate-symmetric",
           "key import", "key wrap", "key unwrap", "key derive"]
 
 

@@ -155,7 +155,7 @@ def test_fips_mode_holds_for_opaque_keys(fips):
         assert "in a cluster in FIPS mode" in refused.err
     given = ("-skeymgmt", "ChaCha20", "-skeyopt", f"hexraw-bytes:{KEY}")
     refused = enc(fips, "chacha20", *given, stdin=MESSAGE, expect=1)
-    assert "no key of type chacha20 may be taken in in a cluster in FIPS mode" in refused.err
+    assert "Unknown option or cipher: chacha20" in refused.err  # it is not handed on there
     # 3DES may still decrypt.
     given = ("-skeymgmt", "3DES", "-skeyopt", f"hexraw-bytes:{KEY[:48]}")
     refused = enc(fips, "des-ede3-cbc", *given, iv=IV[:16], stdin=MESSAGE, expect=1)

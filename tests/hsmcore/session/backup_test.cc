@@ -26,7 +26,7 @@ using test::CredentialOf;
 using test::TestCluster;
 using test::Text;
 
-constexpr std::int64_t kDay = 24 * 60 * 60;
+using cluster::kDay;
 
 std::string Content(const fs::path& file) {
   std::ifstream in(file, std::ios::binary);
