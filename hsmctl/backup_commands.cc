@@ -16,8 +16,6 @@ namespace {
 using hsmcore::BackupContent;
 using hsmcore::BackupInfo;
 using hsmcore::ClusterPtr;
-using hsmcore::ErrorCode;
-using hsmcore::Fail;
 using hsmcore::KeyHandle;
 using hsmcore::KeyInfo;
 using hsmcore::Result;

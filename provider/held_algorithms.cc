@@ -85,11 +85,13 @@ bool HasOpaqueSecretKeys() {
 }
 
 // Instances of EdDSA that are algorithms of their own, since OpenSSL 3.4.
+// NOLINTBEGIN(cppcoreguidelines-interfaces-global-init): addresses of tables are constants
 const OSSL_ALGORITHM kEddsaInstances[] = {
     {"ED25519ctx", PROPERTIES, kEd25519CtxSignature, "Ed25519 with a context string"},
     {"ED25519ph", PROPERTIES, kEd25519PhSignature, "Ed25519 over a digest"},
     {"ED448ph", PROPERTIES, kEd448PhSignature, "Ed448 over a digest"},
 };
+// NOLINTEND(cppcoreguidelines-interfaces-global-init)
 
 struct Encoder {
   const char* properties;
