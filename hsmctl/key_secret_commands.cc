@@ -14,7 +14,6 @@ namespace {
 
 using hsmcore::ErrorCode;
 using hsmcore::Fail;
-using hsmcore::KeyInfo;
 using hsmcore::KeyPtr;
 using hsmcore::KeySpec;
 using hsmcore::KeyTemplate;

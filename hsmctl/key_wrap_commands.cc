@@ -17,12 +17,10 @@ namespace hsmctl {
 namespace {
 
 using hsmcore::Bytes;
-using hsmcore::Digest;
 using hsmcore::ErrorCode;
 using hsmcore::Fail;
 using hsmcore::KeyInfo;
 using hsmcore::KeyPtr;
-using hsmcore::KeyQuery;
 using hsmcore::KeyType;
 using hsmcore::Result;
 using hsmcore::Session;
