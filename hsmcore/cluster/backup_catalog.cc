@@ -179,6 +179,13 @@ Result<BackupInfo> CopyBackup(const BackupInfo& backup, const fs::path& director
   return ReadBackupInfo(target);
 }
 
+const BackupInfo* NewestOwn(const std::vector<BackupInfo>& backups) {
+  const auto newest = std::ranges::find_if(
+      backups.rbegin(), backups.rend(),
+      [](const BackupInfo& backup) { return !backup.gone_after && !backup.copied; });
+  return newest == backups.rend() ? nullptr : &*newest;
+}
+
 Status RemoveOldBackups(const fs::path& directory, unsigned retention_days, std::int64_t now) {
   std::error_code problem;
   std::vector<fs::path> leftovers;
@@ -189,11 +196,9 @@ Status RemoveOldBackups(const fs::path& directory, unsigned retention_days, std:
   for (const fs::path& leftover : leftovers) HSMCORE_CHECK(RemoveFile(leftover));
   // From the beginning of time, so that the gone ones are among them.
   HSMCORE_TRY(const auto backups, ListBackups(directory, INT64_MIN));
-  const auto newest = std::ranges::find_if(
-      backups.rbegin(), backups.rend(),
-      [](const BackupInfo& backup) { return !backup.gone_after && !backup.copied; });
+  const BackupInfo* newest = NewestOwn(backups);
   for (const BackupInfo& backup : backups) {
-    const bool is_newest = newest != backups.rend() && backup.id == newest->id;
+    const bool is_newest = newest != nullptr && backup.id == newest->id;
     const bool too_old = backup.created + (kDay * retention_days) <= now;
     if (IsGone(backup, now) || (too_old && !is_newest)) HSMCORE_CHECK(RemoveBackup(backup));
   }

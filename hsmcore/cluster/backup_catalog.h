@@ -30,6 +30,10 @@ Result<std::vector<BackupInfo>> ListBackups(const std::filesystem::path& directo
 Result<BackupInfo> FindBackup(const std::filesystem::path& directory, std::string_view id,
                               std::int64_t now);
 
+// Of a list as ListBackups gives it, the newest that this cluster made itself and that is not
+// deleted: it is always kept. Null without one; lives as long as the list.
+const BackupInfo* NewestOwn(const std::vector<BackupInfo>& backups);
+
 // Notes when it is gone; nothing: it stays.
 Status SetGoneAfter(const BackupInfo& backup, std::optional<std::int64_t> gone_after);
 // Copies the file, durable and whole or not at all. kBackupState: it is there.

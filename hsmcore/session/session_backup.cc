@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The part of a session that works with backups.
-#include <algorithm>
 #include <ctime>
 #include <mutex>
 #include <utility>
@@ -33,14 +32,6 @@ Status AddKey(const storage::Entry& entry, std::vector<KeyInfo>& keys) {
   if (record.private_half) keys.push_back(record.Info(record.private_class()));
   if (record.public_half) keys.push_back(record.Info(KeyClass::kPublicKey));
   return {};
-}
-
-// The newest that this cluster made and has: it is never deleted.
-const BackupInfo* NewestOf(const std::vector<BackupInfo>& backups) {
-  const auto newest = std::ranges::find_if(
-      backups.rbegin(), backups.rend(),
-      [](const BackupInfo& backup) { return !backup.gone_after && !backup.copied; });
-  return newest == backups.rend() ? nullptr : &*newest;
 }
 
 }  // namespace
@@ -111,7 +102,7 @@ Result<BackupInfo> SessionImpl::DeleteBackup(std::string_view id) {
     return Fail(ErrorCode::kBackupState, Cat("backup ", id, " is deleted already"));
   }
   HSMCORE_TRY(const auto backups, cluster::ListBackups(directory, now));
-  const BackupInfo* newest = NewestOf(backups);
+  const BackupInfo* newest = cluster::NewestOwn(backups);
   if (newest != nullptr && newest->id == backup.id) {
     return Fail(ErrorCode::kBackupState,
                 Cat("backup ", id, " is the cluster's newest, which is never deleted; make a ",
