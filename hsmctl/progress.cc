@@ -3,7 +3,8 @@
 
 #include <unistd.h>
 
-#include <cstdio>
+#include <iostream>
+#include <string>
 
 namespace hsmctl {
 
@@ -15,9 +16,10 @@ hsmcore::Progress ProgressBar(const std::string& what) {
     if (percent == shown) return;
     shown = percent;
     const unsigned filled = percent * kWidth / 100;
-    std::fprintf(stderr, "\r%s [%s%s] %3u %%%s", what.c_str(), std::string(filled, '#').c_str(),
-                 std::string(kWidth - filled, ' ').c_str(), percent, percent == 100 ? "\n" : "");
-    std::fflush(stderr);
+    const std::string number = std::to_string(percent);
+    std::cerr << '\r' << what << " [" << std::string(filled, '#')
+              << std::string(kWidth - filled, ' ') << "] " << std::string(3 - number.size(), ' ')
+              << number << " %" << (percent == 100 ? "\n" : "") << std::flush;
   };
 }
 

@@ -15,7 +15,6 @@ namespace {
 
 using hsmcore::Cluster;
 using hsmcore::ClusterPtr;
-using hsmcore::Credential;
 using hsmcore::ErrorCode;
 using hsmcore::Fail;
 using hsmcore::KeyHandle;
