@@ -9,6 +9,7 @@
 #include "files.h"
 #include "hsmcore/backup.h"
 #include "hsmcore/cluster.h"
+#include "hsmcore/cluster_setup.h"
 #include "password.h"
 #include "progress.h"
 
@@ -26,6 +27,9 @@ using hsmcore::Result;
 struct CreateOptions {
   std::optional<unsigned> hsms;
   std::vector<std::string> hsm_paths;
+  std::vector<std::string> zones;
+  unsigned retention_days = 0;
+  bool uninitialized = false;
   std::string mode = "non-fips";
   hsmcore::ModeSwitches switches;
   std::string type;
@@ -55,6 +59,11 @@ Result<ClusterOptions> ToClusterOptions(const Context& context, const CreateOpti
     options.hsm_paths.push_back(AbsolutePath(path));
   }
   if (!options.hsm_paths.empty()) options.hsms = static_cast<unsigned>(options.hsm_paths.size());
+  if (!given.zones.empty() && !given.hsms && options.hsm_paths.empty()) {
+    options.hsms = static_cast<unsigned>(given.zones.size());
+  }
+  options.zones = given.zones;
+  options.retention_days = given.retention_days;
   if (given.hsms) options.hsms = *given.hsms;
   if (!options.hsm_paths.empty() && options.hsms != options.hsm_paths.size()) {
     return Fail(ErrorCode::kInvalidArgument,
@@ -85,8 +94,17 @@ Result<Report> CreateFromBackup(const Context& context, const CreateOptions& giv
   return report;
 }
 
+// The first of the steps that end with 'cluster activate'.
+Result<Report> CreateFirstStep(const ClusterOptions& options) {
+  HSMCORE_TRY(const ClusterDescription description, hsmcore::CreateUninitialized(options));
+  Report report = DescriptionReport(description);
+  report.note = "next: hsmctl hsm create --zone ZONE, then hsmctl cluster csr";
+  return report;
+}
+
 Result<Report> Create(const Context& context, const CreateOptions& given) {
   HSMCORE_TRY(ClusterOptions options, ToClusterOptions(context, given));
+  if (given.uninitialized) return CreateFirstStep(options);
   if (!given.source_backup.empty()) return CreateFromBackup(context, given, options);
   HSMCORE_TRY(options.admin_password, NewPassword(given.password_source, options.admin));
   HSMCORE_TRY(const ClusterPtr cluster, hsmcore::Cluster::Create(options));
@@ -102,8 +120,8 @@ Result<Report> Create(const Context& context, const CreateOptions& given) {
 }
 
 Result<Report> Describe(const Context& context, const DescribeOptions& given) {
-  HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
-  HSMCORE_TRY(const ClusterDescription description, cluster->Describe(given.verify));
+  HSMCORE_TRY(const ClusterDescription description,
+              hsmcore::DescribeCluster(context.Home(), given.verify));
   return DescriptionReport(description);
 }
 
@@ -138,6 +156,8 @@ void AddCreate(CLI::App& group, SelectedCommand& selected) {
   app->add_option("--hsm-path", options->hsm_paths,
                   "A directory for each HSM, best on a disk of its own (below the home)")
       ->type_name("DIR");
+  app->add_option("--zone", options->zones, "A zone for each HSM (zone-1, zone-2, ...)")
+      ->type_name("ZONE");
   app->add_option("--mode", options->mode, "Fixed for good (non-fips)")
       ->check(CLI::IsMember({"fips", "non-fips"}))
       ->type_name("MODE");
@@ -148,6 +168,12 @@ void AddCreate(CLI::App& group, SelectedCommand& selected) {
   app->add_option("--type", options->type,
                   "Decides the quotas: hsm1.medium, hsm2m.medium or unlimited (hsm2m.medium)")
       ->type_name("TYPE");
+  CLI::Option* retention =
+      app->add_option("--backup-retention-days", options->retention_days, "7 to 379 (90)")
+          ->type_name("DAYS");
+  CLI::Option* uninitialized = app->add_flag(
+      "--uninitialized", options->uninitialized,
+      "Only the first step: without HSMs and admin, for an owner with a CA (docs/cluster.md)");
   app->add_option("--admin", options->admin, "Name of the first admin (admin)")->type_name("NAME");
   app->add_option("--password-source", options->password_source, "The admin's password")
       ->type_name("file:PATH");
@@ -164,6 +190,11 @@ void AddCreate(CLI::App& group, SelectedCommand& selected) {
         "--password-source", "--password-hash-cost"}) {
     source->excludes(app->get_option(decided));
   }
+  source->excludes(retention);
+  source->excludes(uninitialized);
+  for (const char* later : {"--hsms", "--hsm-path", "--zone", "--admin", "--password-source"}) {
+    uninitialized->excludes(app->get_option(later));
+  }
 }
 
 }  // namespace
@@ -173,6 +204,7 @@ void AddClusterCommands(CLI::App& parent, SelectedCommand& selected) {
                                       .description = "Make, describe and repair a cluster",
                                       .example = "hsmctl cluster describe"});
   AddCreate(*group, selected);
+  AddClusterSetupCommands(*group, selected);
   const auto [app, options] =
       AddCommand<DescribeOptions>(*group, selected,
                                   {.name = "describe",

@@ -45,6 +45,23 @@ std::string QuotaText(std::uint64_t used, std::uint64_t limit) {
   return std::to_string(used) + (limit == 0 ? "" : " of " + std::to_string(limit));
 }
 
+std::string OwnerText(const ClusterDescription& cluster) {
+  const bool active = cluster.csr.empty();
+  if (cluster.owner_proved || !active) return cluster.owner;
+  return cluster.owner + ": NOT PROVED, the cluster's certificate did not sign its first admin";
+}
+
+void AddContent(const ClusterDescription& cluster, Table& summary) {
+  const hsmcore::HsmTypeRow unlimited{};
+  const hsmcore::HsmTypeRow* known = hsmcore::FindHsmType(cluster.type);
+  const hsmcore::HsmTypeRow& type = known == nullptr ? unlimited : *known;
+  summary.AddRow({"Keys", QuotaText(cluster.keys, type.keys) + ", asymmetric " +
+                              QuotaText(cluster.asymmetric_keys, type.asymmetric_keys)});
+  summary.AddRow({"Users", QuotaText(cluster.users, type.users)});
+  summary.AddRow({"Created", TimeText(cluster.created)});
+  summary.AddRow({"Revision", std::to_string(cluster.revision)});
+}
+
 }  // namespace
 
 Json HsmJson(const HsmDescription& hsm) {
@@ -70,6 +87,12 @@ Json ClusterJson(const ClusterDescription& cluster) {
           {"revision", cluster.revision},
           {"home", cluster.home.string()},
           {"source-backup-id", cluster.source_backup},
+          {"certificates",
+           {{"cluster-csr", cluster.csr},
+            {"cluster-certificate", cluster.certificate},
+            {"trust-anchor", cluster.trust_anchor}}},
+          {"owner", cluster.owner},
+          {"owner-proved", cluster.owner_proved},
           {"quotas", QuotasJson(cluster)},
           {"hsms", std::move(hsms)}};
 }
@@ -88,20 +111,15 @@ std::string HsmTable(const std::vector<HsmDescription>& hsms) {
 std::string ClusterText(const ClusterDescription& cluster) {
   Table summary({"Cluster", cluster.id});
   summary.AddRow({"State", cluster.state});
-  summary.AddRow({"Type", cluster.type});
+  if (!cluster.type.empty()) summary.AddRow({"Type", cluster.type});
   summary.AddRow({"Mode", ModeText(cluster)});
   if (cluster.mode == ClusterMode::kFips) {
     summary.AddRow({"FIPS module", FipsModuleText(cluster.fips_module)});
   }
-  const hsmcore::HsmTypeRow unlimited{};
-  const hsmcore::HsmTypeRow* known = hsmcore::FindHsmType(cluster.type);
-  const hsmcore::HsmTypeRow& type = known == nullptr ? unlimited : *known;
-  summary.AddRow({"Keys", QuotaText(cluster.keys, type.keys) + ", asymmetric " +
-                              QuotaText(cluster.asymmetric_keys, type.asymmetric_keys)});
-  summary.AddRow({"Users", QuotaText(cluster.users, type.users)});
-  summary.AddRow({"Created", TimeText(cluster.created)});
-  summary.AddRow({"Revision", std::to_string(cluster.revision)});
+  // Before activation and without HSMs there is nothing to look into.
+  if (cluster.created != 0) AddContent(cluster, summary);
   summary.AddRow({"Home", cluster.home.string()});
+  if (!cluster.owner.empty()) summary.AddRow({"Owner", OwnerText(cluster)});
   if (!cluster.source_backup.empty()) summary.AddRow({"Made from", cluster.source_backup});
   return summary.ToString() + "\n" + HsmTable(cluster.hsms);
 }

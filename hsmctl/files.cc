@@ -155,4 +155,9 @@ Result<SecretBytes> ReadKeyFile(const std::filesystem::path& path) {
   return content;
 }
 
+Result<std::string> ReadTextFile(const std::filesystem::path& path) {
+  HSMCORE_TRY(const SecretBytes content, ReadKeyFile(path));
+  return std::string(content.ReadText(SecretAccess("reading a public file")));
+}
+
 }  // namespace hsmctl

@@ -50,6 +50,9 @@ hsmcore::Status WriteNewFile(const std::filesystem::path& path, NewFile::IfExist
 // Reads a file or a pipe that may hold a private key. kFileAccess.
 hsmcore::Result<hsmcore::SecretBytes> ReadKeyFile(const std::filesystem::path& path);
 
+// The same of what is no secret.
+hsmcore::Result<std::string> ReadTextFile(const std::filesystem::path& path);
+
 }  // namespace hsmctl
 
 #endif  // HSMCTL_FILES_H_

@@ -6,6 +6,8 @@
 #include "files.h"
 #include "hsmcore/backup.h"
 #include "hsmcore/cluster.h"
+#include "hsmcore/cluster_setup.h"
+#include "progress.h"
 
 namespace hsmctl {
 namespace {
@@ -24,30 +26,49 @@ struct HsmOptions {
   std::string id;
 };
 
+struct DeleteOptions {
+  std::string id;
+  bool also_last = false;
+};
+
 Report HsmReport(const HsmDescription& hsm) {
   return {.data = {{"hsm", HsmJson(hsm)}}, .text = HsmTable({hsm}), .note = {}};
 }
 
 Result<Report> Create(const Context& context, const CreateOptions& given) {
-  HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
   hsmcore::HsmOptions options;
   options.zone = given.zone;
   if (!given.path.empty()) options.directory = AbsolutePath(given.path);
-  HSMCORE_TRY(const HsmDescription hsm, cluster->CreateHsm(options));
+  HSMCORE_TRY(const HsmDescription hsm,
+              hsmcore::AddHsm(
+                  context.Home(), options, [&] { return context.FindCredential(context.login()); },
+                  ProgressBar("Restoring")));
   Report report = HsmReport(hsm);
+  HSMCORE_TRY(const ClusterDescription description,
+              hsmcore::DescribeCluster(context.Home(), false));
+  if (!description.csr.empty()) {
+    report.note = description.certificate.empty()
+                      ? "next: hsmctl cluster csr, then hsmctl cluster initialize"
+                      : "next: hsmctl cluster activate";
+    return report;
+  }
   // The HSM is there, whatever becomes of this.
+  HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
   if (const auto backup = cluster->CreateBackup({}); !backup) {
     report.note = "no backup could be made: " + backup.error().Message();
   }
   return report;
 }
 
-Result<Report> Delete(const Context& context, const HsmOptions& given) {
-  HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
-  HSMCORE_CHECK(cluster->DeleteHsm(given.id));
-  HSMCORE_TRY(const ClusterDescription left, cluster->Describe(false));
+Result<Report> Delete(const Context& context, const DeleteOptions& given) {
+  HSMCORE_CHECK(hsmcore::RemoveHsm(context.Home(), given.id, given.also_last));
+  HSMCORE_TRY(const ClusterDescription left, hsmcore::DescribeCluster(context.Home(), false));
   Report report = MessageReport("Deleted " + given.id, {{"hsm-id", given.id}});
-  if (left.hsms.size() == 1) {
+  if (left.hsms.empty()) {
+    report.note =
+        "the cluster has no HSM: 'hsmctl hsm create' brings the newest backup back, 'hsmctl "
+        "cluster delete' removes the cluster";
+  } else if (left.hsms.size() == 1) {
     report.note =
         "one HSM is left: what is made from now on is lost with its disk until the next "
         "backup; 'hsmctl hsm create' makes another";
@@ -56,8 +77,8 @@ Result<Report> Delete(const Context& context, const HsmOptions& given) {
 }
 
 Result<Report> List(const Context& context) {
-  HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
-  HSMCORE_TRY(const ClusterDescription description, cluster->Describe(false));
+  HSMCORE_TRY(const ClusterDescription description,
+              hsmcore::DescribeCluster(context.Home(), false));
   Json list = Json::array();
   for (const HsmDescription& hsm : description.hsms) list.push_back(HsmJson(hsm));
   return Report{
@@ -100,11 +121,17 @@ void AddHsmCommands(CLI::App& parent, SelectedCommand& selected) {
       ->type_name("ZONE");
   app->add_option("--path", options->path, "Its directory, best on a disk of its own")
       ->type_name("DIR");
-  AddOneHsm(*group, selected,
-            {.name = "delete",
-             .description = "Removes an HSM after a backup; its disk may be gone",
-             .example = "hsmctl hsm delete --hsm-id hsm-..."},
-            Delete);
+  const auto remove = AddCommand<DeleteOptions>(
+      *group, selected,
+      {.name = "delete",
+       .description = "Removes an HSM after a backup; its disk may be gone",
+       .example = "hsmctl hsm delete --hsm-id hsm-..."},
+      Delete);
+  remove.app->add_option("--hsm-id", remove.options->id, "Which HSM, as 'hsm list' shows it")
+      ->required()
+      ->type_name("ID");
+  remove.app->add_flag("--last", remove.options->also_last,
+                       "Also when it is the only one; what it holds is in backups only then");
   AddPlainCommand(*group, selected,
                   {.name = "list",
                    .description = "Lists the HSMs with their state",

@@ -13,14 +13,26 @@ constexpr unsigned kVersion = 1;
 
 }  // namespace
 
+Bytes Config::OwnedRoot(std::string_view cluster_id, ByteView root) {
+  return cbor::Encode({{"context", "hsm cluster owner v1"},
+                       {"id", std::string(cluster_id)},
+                       {"root", cbor::Blob(root)}});
+}
+
 Bytes Config::Encode(const vault::Identity& admin) const {
-  const Bytes body = cbor::Encode({{"id", id},
-                                   {"type", type},
-                                   {"mode", NameOf(mode)},
-                                   {"ml-dsa", switches.ml_dsa},
-                                   {"ecdsa-weak-hash", switches.ecdsa_with_weak_hash},
-                                   {"cost", static_cast<unsigned>(cost)},
-                                   {"created", created}});
+  cbor::Value fields = {{"id", id},
+                        {"type", type},
+                        {"mode", NameOf(mode)},
+                        {"ml-dsa", switches.ml_dsa},
+                        {"ecdsa-weak-hash", switches.ecdsa_with_weak_hash},
+                        {"cost", static_cast<unsigned>(cost)},
+                        {"created", created}};
+  if (owned()) {
+    fields["certificate"] = owner.certificate;
+    fields["trust-anchor"] = owner.trust_anchor;
+    fields["owner-sig"] = cbor::Blob(owner_signature);
+  }
+  const Bytes body = cbor::Encode(fields);
   return cbor::Encode({{"v", kVersion},
                        {"body", cbor::Blob(body)},
                        {"sig", cbor::Blob(admin.Sign(kContext, body))}});
@@ -48,6 +60,10 @@ Result<Config> Config::Decode(ByteView record, ByteView root, std::string_view c
   const std::uint64_t cost = fields.Number("cost");
   config.cost = static_cast<PasswordCost>(cost);
   config.created = fields.Signed("created");
+  if (fields.Has("certificate")) {
+    config.owner = {fields.Text("certificate"), fields.Text("trust-anchor")};
+    config.owner_signature = fields.Blob("owner-sig");
+  }
   if (config.id != cluster_id) fields.Refuse("id");
   if (cost > static_cast<std::uint64_t>(PasswordCost::kSensitive)) fields.Refuse("cost");
   HSMCORE_CHECK(fields.Finish());

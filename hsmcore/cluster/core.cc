@@ -2,12 +2,19 @@
 #include "cluster/core.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "base/text.h"
 #include "cluster/cluster_engine.h"
 #include "vault/sealing.h"
 
 namespace hsmcore::cluster {
+namespace {
+
+constexpr const char* kStoppedHsm = "STOPPED";
+
+}  // namespace
 
 Result<std::shared_ptr<Core>> OpenCore(const std::filesystem::path& home, ClusterFile file) {
   HSMCORE_CHECK(vault::Ready());
@@ -36,40 +43,84 @@ Result<Config> ReadConfig(Core& core) {
   return *std::move(config);
 }
 
+ClusterDescription DescribeFile(const std::filesystem::path& home, const ClusterFile& file) {
+  const ModeRules rules = file.rules.value_or(ModeRules());
+  ClusterDescription description;
+  description.id = file.id;
+  description.type = file.draft.type;
+  description.mode = rules.mode;
+  description.switches = rules.switches;
+  if (rules.mode == ClusterMode::kFips) description.fips_module = FindFipsModule();
+  description.state = NameOf(file.state);
+  description.home = home;
+  description.source_backup = file.source_backup;
+  description.csr = file.draft.csr;
+  description.certificate = file.draft.owner.certificate;
+  description.trust_anchor = file.draft.owner.trust_anchor;
+  description.owner = crypto::SubjectOf(file.draft.owner.trust_anchor);
+  for (const HsmPlace& place : file.hsms) {
+    HsmDescription hsm;
+    hsm.id = place.id;
+    hsm.zone = place.zone;
+    hsm.state = place.stopped ? kStoppedHsm : NameOf(ClusterState::kActive);
+    hsm.path = HsmDirectory(home, place);
+    description.hsms.push_back(std::move(hsm));
+  }
+  return description;
+}
+
+namespace {
+
+// An HSM that is being filled is not there yet; any other that is not whole is in trouble.
+std::string StateOf(const storage::Member& member, const HsmPlace* place) {
+  if (member.in_service && member.problem.empty()) return NameOf(ClusterState::kActive);
+  const bool filling = place != nullptr && place->creating;
+  return NameOf(filling ? ClusterState::kCreateInProgress : ClusterState::kDegraded);
+}
+
+// What the HSMs' states make of the cluster's.
+std::string StateOf(const ClusterFile& file, const std::vector<HsmDescription>& hsms) {
+  if (file.state != ClusterState::kActive) return NameOf(file.state);
+  const auto some = [&](ClusterState state) {
+    return std::ranges::find(hsms, NameOf(state), &HsmDescription::state) != hsms.end();
+  };
+  if (some(ClusterState::kDegraded)) return NameOf(ClusterState::kDegraded);
+  return NameOf(some(ClusterState::kCreateInProgress) ? ClusterState::kUpdateInProgress
+                                                      : ClusterState::kActive);
+}
+
+}  // namespace
+
 Result<ClusterDescription> Describe(Core& core, bool verify) {
   HSMCORE_TRY(const Config config, ReadConfig(core));
   HSMCORE_TRY(const std::uint64_t keys, core.engine->Count("key/"));
   HSMCORE_TRY(const std::uint64_t users, core.engine->Count("user/"));
   HSMCORE_TRY(const std::vector<storage::Member> members, core.engine->Members(verify));
-  ClusterDescription description{
-      .id = core.file.id,
-      .type = config.type,
-      .mode = config.mode,
-      .switches = config.switches,
-      .fips_module = config.mode == ClusterMode::kFips ? FindFipsModule() : FipsModule(),
-      .state = "ACTIVE",
-      .created = config.created,
-      .revision = 0,
-      .home = core.home,
-      .keys = 0,
-      .asymmetric_keys = 0,
-      .users = 0,
-      .source_backup = core.file.source_backup,
-      .hsms = {}};
+  // As it is now; where it cannot be read, as it was.
+  const ClusterFile file = ReadClusterFile(core.home).value_or(core.file);
+  ClusterDescription description = DescribeFile(core.home, file);
+  std::vector<HsmDescription> stopped = std::move(description.hsms);
+  std::erase_if(stopped, [](const HsmDescription& hsm) { return hsm.state != kStoppedHsm; });
+  description.hsms.clear();
+  description.type = config.type;
+  description.created = config.created;
+  description.certificate = config.owner.certificate;
+  description.trust_anchor = config.owner.trust_anchor;
+  description.owner = crypto::SubjectOf(config.owner.trust_anchor);
+  description.owner_proved =
+      config.owned() &&
+      crypto::SignedByCluster(config.owner, Config::OwnedRoot(core.file.origin(), core.file.root),
+                              config.owner_signature);
   for (const storage::Member& member : members) {
-    const bool whole = member.in_service && member.problem.empty();
-    description.hsms.push_back({member.id, member.zone, whole ? "ACTIVE" : "DEGRADED",
+    const auto place = std::ranges::find(file.hsms, member.id, &HsmPlace::id);
+    description.hsms.push_back({member.id, member.zone,
+                                StateOf(member, place == file.hsms.end() ? nullptr : &*place),
                                 member.problem, member.location, member.revision,
                                 member.in_service ? keys : 0, member.in_service ? users : 0});
     description.revision = std::max(description.revision, member.revision);
-    if (!whole) description.state = "DEGRADED";
   }
-  const auto file = ReadClusterFile(core.home);
-  for (const HsmPlace& place : file ? file->hsms : std::vector<HsmPlace>()) {
-    if (!place.stopped) continue;
-    description.hsms.push_back(
-        {place.id, place.zone, "STOPPED", {}, HsmDirectory(core.home, place), 0, 0, 0});
-  }
+  std::ranges::move(stopped, std::back_inserter(description.hsms));
+  description.state = StateOf(file, description.hsms);
   return description;
 }
 

@@ -31,6 +31,9 @@ Result<std::shared_ptr<Core>> OpenCore(const std::filesystem::path& home, Cluste
 // The configuration record. The caller holds core.mutex.
 Result<Config> ReadConfig(Core& core);
 
+// What cluster.json alone says: of a cluster before its activation, or without an HSM.
+ClusterDescription DescribeFile(const std::filesystem::path& home, const ClusterFile& file);
+
 // Every HSM's state and what it holds. The caller holds core.mutex.
 Result<ClusterDescription> Describe(Core& core, bool verify);
 

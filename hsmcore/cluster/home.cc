@@ -5,12 +5,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <nlohmann/json.hpp>
 
 #include "base/files.h"
 #include "base/text.h"
 #include "base/values.h"
+#include "cluster/places.h"
 #include "storage/engines.h"
 #include "storage/generation_map.h"
 #include "vault/sealing.h"
@@ -23,6 +25,7 @@ using nlohmann::json;
 
 constexpr unsigned kVersion = 1;
 constexpr const char* kStopped = "STOPPED";
+constexpr const char* kCreating = "CREATE_IN_PROGRESS";
 constexpr std::size_t kMaxClusterFile = std::size_t{1} << 20;
 
 // Names what a creation that is under way has made, until it is complete.
@@ -38,7 +41,9 @@ json ToJson(const ClusterFile& file) {
   json hsms = json::array();
   for (const HsmPlace& place : file.hsms) {
     hsms.push_back({{"id", place.id}, {"zone", place.zone}, {"path", place.directory.native()}});
-    if (place.stopped) hsms.back()["state"] = kStopped;
+    if (place.stopped || place.creating) {
+      hsms.back()["state"] = place.stopped ? kStopped : kCreating;
+    }
   }
   json object = {{"version", kVersion},
                  {"id", file.id},
@@ -50,6 +55,16 @@ json ToJson(const ClusterFile& file) {
                  {"hsms", hsms}};
   if (!file.cloned_from.empty()) object["cloned-from"] = file.cloned_from;
   if (!file.source_backup.empty()) object["source-backup"] = file.source_backup;
+  if (file.state != ClusterState::kActive) object["state"] = NameOf(file.state);
+  if (IsBeforeActivation(file.state)) {
+    const Draft& draft = file.draft;
+    object["draft"] = {{"hsm-type", draft.type},
+                       {"password-hash-cost", static_cast<unsigned>(draft.cost)},
+                       {"backup-retention-days", draft.retention_days},
+                       {"cluster-csr", draft.csr},
+                       {"cluster-certificate", draft.owner.certificate},
+                       {"trust-anchor", draft.owner.trust_anchor}};
+  }
   return object;
 }
 
@@ -76,6 +91,46 @@ std::optional<ModeRules> RulesFrom(const json& object) {
   return good ? std::optional(rules) : std::nullopt;
 }
 
+unsigned NumberField(const json& object, const char* name) {
+  const auto field = object.find(name);
+  return field != object.end() && field->is_number_unsigned() ? field->get<unsigned>() : 0;
+}
+
+Draft DraftFrom(const json& object) {
+  const auto field = object.find("draft");
+  if (field == object.end() || !field->is_object()) return {};
+  const unsigned cost = NumberField(*field, "password-hash-cost");
+  return {.type = TextField(*field, "hsm-type"),
+          .cost = static_cast<PasswordCost>(
+              std::min(cost, static_cast<unsigned>(PasswordCost::kSensitive))),
+          .retention_days = NumberField(*field, "backup-retention-days"),
+          .csr = TextField(*field, "cluster-csr"),
+          .owner = {.certificate = TextField(*field, "cluster-certificate"),
+                    .trust_anchor = TextField(*field, "trust-anchor")}};
+}
+
+std::optional<ClusterState> StateFrom(const json& object) {
+  if (!object.contains("state")) return ClusterState::kActive;
+  return ClusterStateByName(TextField(object, "state"));
+}
+
+Result<std::vector<HsmPlace>> HsmsFrom(const json& hsms, const fs::path& path) {
+  std::vector<HsmPlace> places;
+  for (const json& hsm : hsms) {
+    if (!hsm.is_object()) continue;
+    const std::string state = TextField(hsm, "state");
+    places.push_back({.id = TextField(hsm, "id"),
+                      .zone = TextField(hsm, "zone"),
+                      .directory = TextField(hsm, "path"),
+                      .stopped = state == kStopped,
+                      .creating = state == kCreating});
+    if (places.back().id.empty() || places.back().directory.empty()) {
+      return std::unexpected(Damaged(path, "names an HSM without id or path").error());
+    }
+  }
+  return places;
+}
+
 Result<ClusterFile> FromJson(const json& object, const fs::path& path) {
   const auto version = object.find("version");
   if (version == object.end() || !version->is_number_unsigned()) {
@@ -91,22 +146,17 @@ Result<ClusterFile> FromJson(const json& object, const fs::path& path) {
                    .hsms = {},
                    .cloned_from = TextField(object, "cloned-from"),
                    .source_backup = TextField(object, "source-backup"),
-                   .rules = RulesFrom(object)};
+                   .rules = RulesFrom(object),
+                   .draft = DraftFrom(object)};
+  const auto state = StateFrom(object);
+  if (!state) return std::unexpected(Damaged(path, "has a state that there is not").error());
+  file.state = *state;
   const auto hsms = object.find("hsms");
-  if (hsms != object.end() && hsms->is_array()) {
-    for (const json& hsm : *hsms) {
-      if (!hsm.is_object()) continue;
-      file.hsms.push_back({TextField(hsm, "id"), TextField(hsm, "zone"), TextField(hsm, "path"),
-                           TextField(hsm, "state") == kStopped});
-      if (file.hsms.back().id.empty() || file.hsms.back().directory.empty()) {
-        return std::unexpected(Damaged(path, "names an HSM without id or path").error());
-      }
-    }
-  }
-  if (file.id.empty() || file.root.size() != 32 || file.hsms.empty() ||
-      file.hsms.size() > storage::kMaxMembers) {
+  if (file.id.empty() || (file.root.size() != 32 && !IsBeforeActivation(*state)) ||
+      hsms == object.end() || !hsms->is_array() || hsms->size() > storage::kMaxMembers) {
     return std::unexpected(Damaged(path, "lacks the id, the root or the HSMs").error());
   }
+  HSMCORE_TRY(file.hsms, HsmsFrom(*hsms, path));
   return file;
 }
 
@@ -139,38 +189,20 @@ Status RefuseExisting(const fs::path& home) {
   if (fs::exists(home / "hsms")) {
     return Damaged(ClusterJson(home), "is missing though there are HSM stores");
   }
+  std::error_code ignored;
+  if (fs::exists(BackupDirectory(home)) && !fs::is_empty(BackupDirectory(home), ignored)) {
+    return Fail(ErrorCode::kHomeExists, Cat(BackupDirectory(home).native(),
+                                            " holds the backups of a cluster that is gone; ",
+                                            "move them away, or name another home"));
+  }
   return {};
-}
-
-Result<std::vector<HsmPlace>> PlanHsms(const ClusterOptions& options) {
-  const std::size_t count = options.hsm_paths.empty() ? options.hsms : options.hsm_paths.size();
-  if (count < 1 || count > storage::kMaxMembers) {
-    return Fail(ErrorCode::kInvalidArgument,
-                Cat("a cluster has 1 to ", storage::kMaxMembers, " HSMs"));
-  }
-  std::vector<HsmPlace> places;
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::string id = NewId("hsm-");
-    const fs::path directory =
-        options.hsm_paths.empty() ? fs::path("hsms") / id : options.hsm_paths[i];
-    if (!options.hsm_paths.empty() && !directory.is_absolute()) {
-      return Fail(ErrorCode::kInvalidArgument,
-                  Cat("the HSM's directory '", directory.native(), "' is not an absolute path"));
-    }
-    places.push_back({id, Cat("zone-", i + 1), directory, false});
-  }
-  return places;
 }
 
 Status MakeStores(const fs::path& home, const ClusterFile& file) {
   HSMCORE_CHECK(MakeDirectory(home / "hsms", 0700));
   HSMCORE_CHECK(MakeDirectory(BackupDirectory(home), 0700));
   for (const HsmPlace& place : file.hsms) {
-    const fs::path directory = HsmDirectory(home, place);
-    HSMCORE_CHECK(storage::CreateSqliteStore(
-        {.cluster_id = file.id,
-         .member = {.id = place.id, .zone = place.zone, .directory = directory},
-         .busy_timeout = std::chrono::seconds(60)}));
+    HSMCORE_CHECK(MakeStore(home, file, place));
   }
   HSMCORE_CHECK(storage::GenerationMap::Create(GenerationFile(home), file.id));
   return SyncDirectory(home);
@@ -189,6 +221,7 @@ std::string NewId(std::string_view kind) {
 fs::path ClusterJson(const fs::path& home) { return home / "cluster.json"; }
 fs::path GenerationFile(const fs::path& home) { return home / "generation"; }
 fs::path BackupDirectory(const fs::path& home) { return home / "backups"; }
+fs::path IdentityKeyFile(const fs::path& home) { return home / "identity.key"; }
 fs::path LockFile(const fs::path& home) { return home / "lock"; }
 fs::path HsmDirectory(const fs::path& home, const HsmPlace& place) {
   return home / place.directory;
@@ -210,7 +243,7 @@ Result<ClusterFile> ReadClusterFile(const fs::path& home) {
   return FromJson(object, path);
 }
 
-Result<ClusterFile> Prepare(const ClusterOptions& options) {
+Result<ClusterFile> Prepare(const ClusterOptions& options, ClusterState state) {
   HSMCORE_CHECK(vault::Ready());
   const fs::path& home = options.home;
   if (!home.is_absolute()) {
@@ -221,8 +254,18 @@ Result<ClusterFile> Prepare(const ClusterOptions& options) {
                    .hsms = {},
                    .cloned_from = {},
                    .source_backup = {},
-                   .rules = ModeRules{options.mode, options.switches}};
-  HSMCORE_TRY(file.hsms, PlanHsms(options));
+                   .rules = ModeRules{options.mode, options.switches},
+                   .state = state,
+                   .draft = {.type = options.type,
+                             .cost = options.cost,
+                             .retention_days = options.retention_days,
+                             .csr = {},
+                             .owner = {}}};
+  if (state == ClusterState::kUninitialized) {
+    file.root.clear();
+  } else {
+    HSMCORE_TRY(file.hsms, PlanHsms(options));
+  }
   std::error_code problem;
   fs::create_directories(home.parent_path(), problem);
   HSMCORE_CHECK(MakeDirectory(home, 0700));
@@ -277,6 +320,19 @@ void Sweep(const fs::path& home, const ClusterFile& file) {
   RemoveTree(GenerationFile(home));
   RemoveTree(LockFile(home));
   RemoveTree(CreatingMark(home));
+}
+
+Status Remove(const fs::path& home) {
+  for (const fs::path& file : {IdentityKeyFile(home), GenerationFile(home), ClusterJson(home)}) {
+    rmdir((home / "hsms").c_str());        // stays when it holds something else
+    rmdir(BackupDirectory(home).c_str());  // stays when it holds backups
+    if (unlink(file.c_str()) != 0 && errno != ENOENT) {
+      return std::unexpected(FileError(file, "remove", errno));
+    }
+  }
+  HSMCORE_CHECK(SyncDirectory(home));
+  RemoveTree(LockFile(home));
+  return {};
 }
 
 }  // namespace hsmcore::cluster

@@ -7,7 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "crypto/ownership.h"
 #include "hsmcore/cluster.h"
+#include "hsmcore/cluster_state.h"
 #include "hsmcore/types.h"
 
 // A cluster's home: which files there are (docs/storage.md), and how they come to be.
@@ -18,12 +20,24 @@ struct HsmPlace {
   std::string zone;
   std::filesystem::path directory;  // as written: below the home when relative
   bool stopped = false;             // out of service on purpose
+  bool creating = false;  // was being filled; it counts only as long as the HSM is not in sync
+};
+
+// What a cluster before its activation is to become, and what it got on the way.
+struct Draft {
+  std::string type;
+  PasswordCost cost = PasswordCost::kInteractive;
+  unsigned retention_days = 0;  // 0: the default
+  std::string csr;
+  crypto::OwnerCertificates owner;
 };
 
 // cluster.json: what is needed to find everything else.
 struct ClusterFile {
   std::string id;  // cluster-…
-  Bytes root;      // Ed25519 key of the first admin, which all trust in the store begins with
+  // Ed25519 key of the first admin, which all trust in the store begins with; none before
+  // activation
+  Bytes root;
   std::vector<HsmPlace> hsms;
   // A clone: the cluster whose configuration record it has, and the backup that it was made from.
   std::string cloned_from;
@@ -31,6 +45,9 @@ struct ClusterFile {
   // As the signed configuration has it, for who must know it without opening a store. Files from
   // before it was here have the default; nothing: what is there means none.
   std::optional<ModeRules> rules;
+  // What was left by the last move; DEGRADED and UPDATE_IN_PROGRESS are seen, not written.
+  ClusterState state = ClusterState::kActive;
+  Draft draft;  // before activation
 
   // Whose id the configuration record has. Clusters with the same origin and root are clones.
   const std::string& origin() const { return cloned_from.empty() ? id : cloned_from; }
@@ -43,6 +60,8 @@ Status CheckRules(const std::filesystem::path& home, const ClusterFile& file,
 std::filesystem::path ClusterJson(const std::filesystem::path& home);
 std::filesystem::path GenerationFile(const std::filesystem::path& home);
 std::filesystem::path BackupDirectory(const std::filesystem::path& home);
+// The key of the CSR, until activation has used it.
+std::filesystem::path IdentityKeyFile(const std::filesystem::path& home);
 std::filesystem::path LockFile(const std::filesystem::path& home);
 std::filesystem::path HsmDirectory(const std::filesystem::path& home, const HsmPlace& place);
 
@@ -56,12 +75,16 @@ Result<ClusterFile> ReadClusterFile(const std::filesystem::path& home);
 // Makes directories, empty stores and the generation file, and marks the home as being made. The
 // cluster exists only once Publish has written cluster.json; a home that is still marked is swept
 // by the next Prepare. Errors: kHomeExists, kHomeAccess, kInvalidArgument, kStorage*.
-Result<ClusterFile> Prepare(const ClusterOptions& options);
+// With `state` UNINITIALIZED without HSMs.
+Result<ClusterFile> Prepare(const ClusterOptions& options,
+                            ClusterState state = ClusterState::kActive);
 Status Publish(const std::filesystem::path& home, const ClusterFile& file);
 // Writes cluster.json anew, whole or not at all. The caller holds the writer lock.
 Status Rewrite(const std::filesystem::path& home, const ClusterFile& file);
 // Takes back what Prepare made.
 void Sweep(const std::filesystem::path& home, const ClusterFile& file);
+// Removes a cluster without HSMs, cluster.json last; its backups stay. The lock is held.
+Status Remove(const std::filesystem::path& home);
 
 // Makes the generation file anew where it cannot be opened.
 Status RestoreGeneration(const std::filesystem::path& home, const ClusterFile& file);

@@ -197,6 +197,7 @@ Result<BackupReader> UnlockBackup(const std::filesystem::path& file,
 }
 
 Result<BackupReader> UnlockBackup(const std::filesystem::path& file, const Credential& admin) {
+  HSMCORE_CHECK(vault::Ready());
   HSMCORE_TRY(BackupReader reader, BackupReader::Open(file));
   if (admin.user.empty()) {
     return Fail(ErrorCode::kLoginRequired, "which admin of the backup opens it? name him");

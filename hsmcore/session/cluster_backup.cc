@@ -62,19 +62,6 @@ class Filler {
   std::size_t bytes_ = 0;
 };
 
-Status FillFrom(cluster::BackupReader& reader, const ClusterOptions& options,
-                cluster::ClusterFile& file, const Progress& progress) {
-  HSMCORE_TRY(const auto core, cluster::OpenCore(options.home, file));
-  const std::lock_guard lock(core->mutex);
-  Filler filler(*core->engine);
-  HSMCORE_CHECK(ReadEntries(reader, progress,
-                            [&](const storage::Entry& entry) { return filler.Add(entry); }));
-  HSMCORE_CHECK(filler.Finish());
-  HSMCORE_TRY(const cluster::Config config, cluster::ReadConfig(*core));
-  file.rules = config.rules();
-  return {};
-}
-
 }  // namespace
 
 Result<unsigned> BackupRetention(cluster::Core& core) {
@@ -88,6 +75,15 @@ Result<unsigned> BackupRetention(cluster::Core& core) {
   };
   HSMCORE_TRY(const auto entry, core.engine->Get(users::BackupPolicy::kPath, &genuine));
   return entry ? policy->retention_days : kDefaultRetentionDays;
+}
+
+Status FillFromBackup(cluster::BackupReader& reader, cluster::Core& core,
+                      const Progress& progress) {
+  const std::lock_guard lock(core.mutex);
+  Filler filler(*core.engine);
+  HSMCORE_CHECK(ReadEntries(reader, progress,
+                            [&](const storage::Entry& entry) { return filler.Add(entry); }));
+  return filler.Finish();
 }
 
 Result<BackupInfo> CreateBackup(cluster::Core& core, const Progress& progress) {
@@ -109,6 +105,19 @@ Result<std::optional<BackupInfo>> CreateBackupIfDue(cluster::Core& core) {
 }  // namespace hsmcore::session
 
 namespace hsmcore {
+namespace {
+
+Status FillClone(cluster::BackupReader& reader, const ClusterOptions& options,
+                 cluster::ClusterFile& file, const Progress& progress) {
+  HSMCORE_TRY(const auto core, cluster::OpenCore(options.home, file));
+  HSMCORE_CHECK(session::FillFromBackup(reader, *core, progress));
+  const std::lock_guard lock(core->mutex);
+  HSMCORE_TRY(const cluster::Config config, cluster::ReadConfig(*core));
+  file.rules = config.rules();
+  return {};
+}
+
+}  // namespace
 
 Result<BackupInfo> DescribeBackupFile(const std::filesystem::path& file) {
   return cluster::ReadBackupInfo(file);
@@ -118,14 +127,13 @@ Result<std::shared_ptr<Cluster>> Cluster::CreateFromBackup(const ClusterOptions&
                                                            const std::filesystem::path& backup,
                                                            const Credential& admin,
                                                            const Progress& progress) {
-  HSMCORE_CHECK(vault::Ready());
   HSMCORE_TRY(cluster::BackupReader reader, session::UnlockBackup(backup, admin));
   HSMCORE_CHECK(crypto::KindFor(reader.header().mode));
   HSMCORE_TRY(cluster::ClusterFile file, cluster::Prepare(options));
   file.root = reader.header().root;
   file.cloned_from = reader.header().origin;
   file.source_backup = reader.header().id;
-  Status made = session::FillFrom(reader, options, file, progress);
+  Status made = FillClone(reader, options, file, progress);
   if (made) made = cluster::Publish(options.home, file);
   if (!made) {
     cluster::Sweep(options.home, file);

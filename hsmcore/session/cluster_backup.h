@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "cluster/backup_file.h"
 #include "cluster/core.h"
 #include "hsmcore/backup.h"
 
@@ -12,6 +13,8 @@ namespace hsmcore::session {
 
 Result<BackupInfo> CreateBackup(cluster::Core& core, const Progress& progress);
 Result<std::optional<BackupInfo>> CreateBackupIfDue(cluster::Core& core);
+// Puts what is in an unlocked backup into empty stores. The caller does not hold core.mutex.
+Status FillFromBackup(cluster::BackupReader& reader, cluster::Core& core, const Progress& progress);
 // In days. What nobody set is the default; a record that is not genuine is an error.
 Result<unsigned> BackupRetention(cluster::Core& core);
 

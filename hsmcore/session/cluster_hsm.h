@@ -11,7 +11,7 @@
 namespace hsmcore::session {
 
 Result<HsmDescription> CreateHsm(cluster::Core& core, const HsmOptions& options);
-Status DeleteHsm(cluster::Core& core, std::string_view id);
+Status DeleteHsm(cluster::Core& core, std::string_view id, bool also_last);
 Result<HsmDescription> StopHsm(cluster::Core& core, std::string_view id);
 Result<HsmDescription> StartHsm(cluster::Core& core, std::string_view id);
 

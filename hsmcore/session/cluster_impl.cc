@@ -57,7 +57,7 @@ class ClusterImpl final : public Cluster {
   Result<ClusterDescription> Describe(bool verify) override;
   Result<std::vector<std::string>> Sync() override;
   Result<HsmDescription> CreateHsm(const HsmOptions& options) override;
-  Status DeleteHsm(std::string_view id) override;
+  Status DeleteHsm(std::string_view id, bool also_last) override;
   Result<HsmDescription> StopHsm(std::string_view id) override;
   Result<HsmDescription> StartHsm(std::string_view id) override;
   Result<BackupInfo> CreateBackup(const Progress& progress) override;
@@ -183,9 +183,9 @@ Result<HsmDescription> ClusterImpl::CreateHsm(const HsmOptions& options) {
   return session::CreateHsm(*core_, options);
 }
 
-Status ClusterImpl::DeleteHsm(std::string_view id) {
+Status ClusterImpl::DeleteHsm(std::string_view id, bool also_last) {
   const std::lock_guard lock(core_->mutex);
-  return session::DeleteHsm(*core_, id);
+  return session::DeleteHsm(*core_, id, also_last);
 }
 
 Result<HsmDescription> ClusterImpl::StopHsm(std::string_view id) {
@@ -235,49 +235,7 @@ Result<bool> ClusterImpl::ReplicateUser(std::string_view name, const Session& lo
 }
 // NOLINTEND(cppcoreguidelines-pro-type-static-cast-downcast)
 
-Status CheckType(const ClusterOptions& options) {
-  const HsmTypeRow* type = FindHsmType(options.type);
-  if (type == nullptr) {
-    std::string names;
-    for (const HsmTypeRow& row : AllHsmTypes()) names += Cat(names.empty() ? "" : ", ", row.name);
-    return Fail(ErrorCode::kInvalidArgument,
-                Cat("'", options.type.substr(0, 40), "' is no type of HSM; there are ", names));
-  }
-  if (type->non_fips || options.mode == ClusterMode::kFips) return {};
-  return Fail(ErrorCode::kInvalidArgument,
-              Cat("HSMs of type ", type->name, " are in FIPS mode only: add --mode fips"));
-}
-
-Status Fill(const std::shared_ptr<cluster::Core>& core, const vault::Identity& admin,
-            const ClusterOptions& options) {
-  const cluster::Config config{core->file.id,    options.type, options.mode,
-                               options.switches, options.cost, std::time(nullptr)};
-  const std::lock_guard lock(core->mutex);
-  return users::CreateFirstAdmin(*core, admin, options.admin, options.admin_password, config);
-}
-
-Status MakeCluster(const ClusterOptions& options, cluster::ClusterFile& file) {
-  HSMCORE_TRY(const vault::Identity admin, vault::Identity::New({}));
-  file.root = admin.root();
-  HSMCORE_TRY(const auto core, cluster::OpenCore(options.home, file));
-  HSMCORE_CHECK(Fill(core, admin, options));
-  return cluster::Publish(options.home, file);
-}
-
 }  // namespace
-
-Result<std::shared_ptr<Cluster>> Cluster::Create(const ClusterOptions& options) {
-  HSMCORE_CHECK(vault::CheckPassword(options.admin_password));
-  HSMCORE_CHECK(CheckType(options));
-  // A FIPS module that cannot be used is found before there is a cluster that needs it.
-  HSMCORE_CHECK(crypto::KindFor(options.mode));
-  HSMCORE_TRY(cluster::ClusterFile file, cluster::Prepare(options));
-  if (Status made = MakeCluster(options, file); !made) {
-    cluster::Sweep(options.home, file);
-    return std::unexpected(made.error());
-  }
-  return Open(options.home);
-}
 
 Status Cluster::RestoreGeneration(const std::filesystem::path& home) {
   HSMCORE_TRY(const cluster::ClusterFile file, cluster::ReadClusterFile(home));
@@ -315,6 +273,7 @@ Result<std::shared_ptr<Cluster>> Cluster::Open(const std::filesystem::path& home
   const std::filesystem::path& place = problem ? home : canonical;
   const std::lock_guard lock(TheRegistry().mutex);
   HSMCORE_TRY(cluster::ClusterFile file, cluster::ReadClusterFile(place));
+  HSMCORE_CHECK(CheckMove(file.state, ClusterAction::kUse));
   if (auto open = ClusterImpl::Joined(place, file.id)) {
     HSMCORE_CHECK(cluster::CheckRules(place, file, open->rules()));
     return open;

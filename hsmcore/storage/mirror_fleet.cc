@@ -107,6 +107,11 @@ MirrorMember* MirrorFleet::Newest() const {
 // With one reason for all, that reason; it tells a newer or an unreadable home from a lost one.
 Result<MirrorMember*> MirrorFleet::RequireNewest() const {
   if (MirrorMember* newest = Newest()) return newest;
+  if (members_.empty()) {
+    return Fail(ErrorCode::kNoHsmInService,
+                "the cluster has no HSM; 'hsmctl hsm create' brings its newest backup back into a "
+                "new one");
+  }
   const Error& first = *members_.front()->trouble;
   ErrorCode code = first.code();
   std::string details;

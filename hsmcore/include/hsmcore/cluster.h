@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "hsmcore/cluster_state.h"
 #include "hsmcore/credential.h"
 #include "hsmcore/mode.h"
 #include "hsmcore/progress.h"
@@ -28,18 +29,20 @@ struct ClusterOptions {
   unsigned hsms = 3;  // 1..28
   std::vector<std::filesystem::path>
       hsm_paths;                             // absolute, one for each HSM; empty: below the home
+  std::vector<std::string> zones;            // one for each HSM; empty: zone-1, zone-2, …
   ClusterMode mode = ClusterMode::kNonFips;  // never changes
   ModeSwitches switches;
   std::string type = "hsm2m.medium";  // hsm_type.h
   std::string admin = "admin";
   SecretBytes admin_password;
   PasswordCost cost = PasswordCost::kInteractive;
+  unsigned retention_days = 0;  // of backups (backup.h); 0: the default
 };
 
 struct HsmDescription {
   std::string id;
   std::string zone;
-  std::string state;    // ACTIVE, DEGRADED with `problem` set, or STOPPED
+  std::string state;    // CREATE_IN_PROGRESS, ACTIVE, DEGRADED with `problem` set, or STOPPED
   std::string problem;  // what is wrong and what to do; empty when nothing is
   std::filesystem::path path;
   std::uint64_t revision = 0;
@@ -59,7 +62,7 @@ struct ClusterDescription {
   ClusterMode mode = ClusterMode::kNonFips;
   ModeSwitches switches;
   FipsModule fips_module;  // in FIPS mode
-  std::string state;       // ACTIVE, DEGRADED
+  std::string state;       // a name of cluster_state.h
   std::int64_t created = 0;
   std::uint64_t revision = 0;
   std::filesystem::path home;
@@ -68,6 +71,14 @@ struct ClusterDescription {
   std::uint64_t asymmetric_keys = 0;
   std::uint64_t users = 0;
   std::string source_backup;  // empty: it was not made from one
+  // PEM, where there are: the CSR before activation, the certificates from initialization on.
+  std::string csr;
+  std::string certificate;
+  std::string trust_anchor;
+  std::string owner;  // the trust anchor's subject (RFC 2253)
+  // The certificate's key has signed the key of the first admin, which all in the store begins
+  // with.
+  bool owner_proved = false;
   std::vector<HsmDescription> hsms;
 };
 
@@ -134,8 +145,10 @@ class Cluster {
   // directory holds a store.
   virtual Result<HsmDescription> CreateHsm(const HsmOptions& options) = 0;
   // After a backup of the cluster; the HSM's disk may be gone. kClusterState: no other HSM is in
-  // service and in sync. kInvalidArgument: no such HSM.
-  virtual Status DeleteHsm(std::string_view id) = 0;
+  // service and in sync, unless `also_last`: what it held then is in the backups only.
+  // kInvalidArgument: no such HSM.
+  virtual Status DeleteHsm(std::string_view id, bool also_last) = 0;
+  Status DeleteHsm(std::string_view id) { return DeleteHsm(id, false); }
   // Out of service on purpose, and back, which brings it up to date. Errors as above;
   // kClusterState: it is so already.
   virtual Result<HsmDescription> StopHsm(std::string_view id) = 0;

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <array>
+#include <string>
+
+#include "base/text.h"
+#include "hsmcore/cluster_state.h"
+
+namespace hsmcore {
+namespace {
+
+using enum ClusterState;
+using enum ClusterAction;
+
+struct ActionRow {
+  ClusterAction action;
+  const char* name;
+  const char* command;
+};
+
+constexpr std::array<ClusterStateRow, 12> kStates = {{
+    {kCreateInProgress, "CREATE_IN_PROGRESS", "its files are being made",
+     "a creation that died is swept by the next 'hsmctl cluster create'"},
+    {kUninitialized, "UNINITIALIZED", "it belongs to nobody yet",
+     "add an HSM with 'hsmctl hsm create', sign its CSR ('hsmctl cluster csr') with your CA, then "
+     "'hsmctl cluster initialize'"},
+    {kInitializeInProgress, "INITIALIZE_IN_PROGRESS", "the owner's certificate is being taken over",
+     "repeat 'hsmctl cluster initialize'"},
+    {kInitialized, "INITIALIZED", "it belongs to the owner of the CA and has no admin yet",
+     "'hsmctl cluster activate' sets the first admin's password"},
+    {kActive, "ACTIVE", "it works", ""},
+    {kUpdateInProgress, "UPDATE_IN_PROGRESS", "a new HSM is being filled; it works",
+     "wait, or run 'hsmctl cluster sync'"},
+    {kModifyInProgress, "MODIFY_IN_PROGRESS",
+     "the type of its HSMs is being changed; keys work, and none is made, changed or deleted",
+     "wait; when nobody is at it, repeat 'hsmctl cluster modify --type' to go on, or name the old "
+     "type to go back"},
+    {kPendingRollback, "PENDING_ROLLBACK",
+     "the old type was asked for, and its first HSM is not changed back yet",
+     "repeat 'hsmctl cluster modify --type' with the old type"},
+    {kRollbackInProgress, "ROLLBACK_IN_PROGRESS",
+     "the type of its HSMs is being changed back; keys work, and none is made, changed or deleted",
+     "wait; when nobody is at it, repeat 'hsmctl cluster modify --type' with the old type"},
+    {kDegraded, "DEGRADED", "it works, and an HSM of it does not",
+     "'hsmctl cluster describe' says what is wrong with the HSM; 'hsmctl cluster sync' repairs"},
+    {kDeleteInProgress, "DELETE_IN_PROGRESS", "its files are being removed",
+     "repeat 'hsmctl cluster delete'"},
+    {kDeleted, "DELETED", "it is gone; its backups stay", ""},
+}};
+
+constexpr std::array<ActionRow, 13> kActions = {{
+    {kCreate, "make it", "cluster create"},
+    {kCreateHsm, "add an HSM", "hsm create"},
+    {kDeleteHsm, "delete an HSM", "hsm delete"},
+    {kInitialize, "initialize it", "cluster initialize"},
+    {kActivate, "activate it", "cluster activate"},
+    {kUse, "use it", ""},
+    {kStopHsm, "stop an HSM", "hsm stop"},
+    {kStartHsm, "start an HSM", "hsm start"},
+    {kLoseHsm, "lose an HSM", ""},
+    {kSync, "repair it", "cluster sync"},
+    {kModifyType, "change the type of its HSMs", "cluster modify --type"},
+    {kRollbackType, "change the type of its HSMs back", "cluster modify --type"},
+    {kDelete, "delete it", "cluster delete"},
+}};
+
+constexpr const char* kNoHsms = "it has no HSM";
+
+constexpr auto kMoves = std::to_array<ClusterMoveRow>({
+    {{}, kCreate, kCreateInProgress, kActive, "in one command"},
+    {{}, kCreate, kCreateInProgress, kUninitialized, "--uninitialized"},
+    {kUninitialized, kCreateHsm, {}, kUninitialized, "the first one makes the CSR"},
+    {kUninitialized, kDeleteHsm, {}, kUninitialized, ""},
+    {kUninitialized, kInitialize, kInitializeInProgress, kInitialized, "it has an HSM"},
+    {kUninitialized, kDelete, kDeleteInProgress, kDeleted, kNoHsms},
+    {kInitializeInProgress, kInitialize, kInitializeInProgress, kInitialized, "after a crash"},
+    {kInitialized, kCreateHsm, {}, kInitialized, ""},
+    {kInitialized, kDeleteHsm, {}, kInitialized, ""},
+    {kInitialized, kActivate, {}, kActive, "it has an HSM"},
+    {kInitialized, kDelete, kDeleteInProgress, kDeleted, kNoHsms},
+    {kActive, kUse, {}, kActive, "it has an HSM"},
+    {kActive, kCreateHsm, kUpdateInProgress, kActive, ""},
+    {kActive, kDeleteHsm, {}, kActive, "another is in service and in sync, or --last"},
+    {kActive, kStopHsm, {}, kActive, "another is in service and in sync"},
+    {kActive, kStartHsm, {}, kActive, ""},
+    {kActive, kSync, {}, kActive, ""},
+    {kActive, kLoseHsm, {}, kDegraded, ""},
+    {kActive, kModifyType, kModifyInProgress, kActive, "from hsm1.medium to hsm2m.medium"},
+    {kActive, kRollbackType, kRollbackInProgress, kActive, "24 hours from the change's start"},
+    {kActive, kDelete, kDeleteInProgress, kDeleted, kNoHsms},
+    {kUpdateInProgress, kUse, {}, kUpdateInProgress, ""},
+    {kUpdateInProgress, kCreateHsm, kUpdateInProgress, kActive, ""},
+    {kUpdateInProgress, kDeleteHsm, {}, kActive, "another is in service and in sync"},
+    {kUpdateInProgress, kStopHsm, {}, kUpdateInProgress, "another is in service and in sync"},
+    {kUpdateInProgress, kStartHsm, {}, kUpdateInProgress, ""},
+    {kUpdateInProgress, kLoseHsm, {}, kDegraded, ""},
+    {kUpdateInProgress, kSync, {}, kActive, "after a crash"},
+    {kDegraded, kUse, {}, kDegraded, "an HSM of it works"},
+    {kDegraded, kCreateHsm, kUpdateInProgress, kDegraded, ""},
+    {kDegraded, kDeleteHsm, {}, kActive, "it was the one that does not work"},
+    {kDegraded, kStopHsm, {}, kDegraded, "another is in service and in sync"},
+    {kDegraded, kStartHsm, {}, kDegraded, ""},
+    {kDegraded, kLoseHsm, {}, kDegraded, ""},
+    {kDegraded, kSync, {}, kActive, "the HSM can be reached again; also by the next change"},
+    {kModifyInProgress, kUse, {}, kModifyInProgress, "limited-write mode"},
+    {kModifyInProgress, kLoseHsm, {}, kModifyInProgress, ""},
+    {kModifyInProgress, kSync, {}, kModifyInProgress, ""},
+    {kModifyInProgress, kModifyType, kModifyInProgress, kActive, "after a crash"},
+    {kModifyInProgress, kRollbackType, kPendingRollback, kActive, "24 hours from its start"},
+    {kPendingRollback, kUse, {}, kPendingRollback, "limited-write mode"},
+    {kPendingRollback, kLoseHsm, {}, kPendingRollback, ""},
+    {kPendingRollback, kSync, {}, kPendingRollback, ""},
+    {kPendingRollback, kRollbackType, kRollbackInProgress, kActive, "also after a crash"},
+    {kRollbackInProgress, kUse, {}, kRollbackInProgress, "limited-write mode"},
+    {kRollbackInProgress, kLoseHsm, {}, kRollbackInProgress, ""},
+    {kRollbackInProgress, kSync, {}, kRollbackInProgress, ""},
+    {kRollbackInProgress, kRollbackType, kRollbackInProgress, kActive, "after a crash"},
+    {kDeleteInProgress, kDelete, kDeleteInProgress, kDeleted, "after a crash"},
+});
+
+const ClusterStateRow& RowOf(ClusterState state) {
+  return *std::ranges::find(kStates, state, &ClusterStateRow::state);
+}
+
+const ActionRow& RowOf(ClusterAction action) {
+  return *std::ranges::find(kActions, action, &ActionRow::action);
+}
+
+}  // namespace
+
+std::span<const ClusterStateRow> AllClusterStates() { return kStates; }
+std::span<const ClusterMoveRow> AllClusterMoves() { return kMoves; }
+
+const char* NameOf(ClusterState state) { return RowOf(state).name; }
+const char* NameOf(ClusterAction action) { return RowOf(action).name; }
+const char* CommandOf(ClusterAction action) { return RowOf(action).command; }
+
+std::optional<ClusterState> ClusterStateByName(std::string_view name) {
+  for (const ClusterStateRow& row : kStates) {
+    if (name == row.name) return row.state;
+  }
+  return std::nullopt;
+}
+
+Status CheckMove(ClusterState from, ClusterAction action) {
+  std::string possible;
+  for (const ClusterMoveRow& move : kMoves) {
+    if (move.action != action || !move.from) continue;
+    if (move.from == from) return {};
+    const std::string_view name = NameOf(*move.from);
+    if (!possible.contains(name)) possible += Cat(possible.empty() ? "" : ", ", name);
+  }
+  const ClusterStateRow& row = RowOf(from);
+  return Fail(
+      ErrorCode::kClusterState,
+      Cat("the cluster is ", row.name, ": ", row.meaning, ". To ", NameOf(action), ", it must be ",
+          possible.empty() ? "new" : possible, *row.next == '\0' ? "" : "; ", row.next));
+}
+
+bool IsLimitedWrite(ClusterState state) {
+  return state == kModifyInProgress || state == kPendingRollback || state == kRollbackInProgress;
+}
+
+bool IsBeforeActivation(ClusterState state) {
+  return state == kUninitialized || state == kInitializeInProgress || state == kInitialized;
+}
+
+}  // namespace hsmcore

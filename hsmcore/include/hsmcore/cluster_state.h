@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef HSMCORE_CLUSTER_STATE_H_
+#define HSMCORE_CLUSTER_STATE_H_
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "hsmcore/types.h"
+
+// The states of a cluster and the moves between them: AWS CloudHSM's, with its names. This is the
+// one table; docs/cluster.md is made from it.
+namespace hsmcore {
+
+enum class ClusterState : std::uint8_t {
+  kCreateInProgress,
+  kUninitialized,
+  kInitializeInProgress,
+  kInitialized,
+  kActive,
+  kUpdateInProgress,
+  kModifyInProgress,
+  kPendingRollback,
+  kRollbackInProgress,
+  kDegraded,
+  kDeleteInProgress,
+  kDeleted,
+};
+
+// What is asked of a cluster, or happens to it.
+enum class ClusterAction : std::uint8_t {
+  kCreate,
+  kCreateHsm,
+  kDeleteHsm,
+  kInitialize,
+  kActivate,
+  kUse,  // login, keys, users, backups
+  kStopHsm,
+  kStartHsm,
+  kLoseHsm,
+  kSync,
+  kModifyType,
+  kRollbackType,
+  kDelete,
+};
+
+struct ClusterMoveRow {
+  std::optional<ClusterState> from;  // nothing: there is no cluster yet
+  ClusterAction action;
+  std::optional<ClusterState> during;  // seen meanwhile, and after a crash until it is repeated
+  ClusterState to;
+  const char* condition;  // for people; may be empty
+};
+
+struct ClusterStateRow {
+  ClusterState state;
+  const char* name;     // as in CloudHSM
+  const char* meaning;  // for people
+  const char* next;     // what an error says to do
+};
+
+std::span<const ClusterStateRow> AllClusterStates();
+std::span<const ClusterMoveRow> AllClusterMoves();
+
+const char* NameOf(ClusterState state);
+std::optional<ClusterState> ClusterStateByName(std::string_view name);
+const char* NameOf(ClusterAction action);     // as in a sentence: "initialize it"
+const char* CommandOf(ClusterAction action);  // hsmctl's, or empty
+
+// kClusterState where the table has no such move: the detail names the state, what is not possible
+// in it, the states that it is possible in, and what to do.
+Status CheckMove(ClusterState from, ClusterAction action);
+
+// Keys and users cannot be made, changed or deleted in this state (CloudHSM's limited-write mode).
+bool IsLimitedWrite(ClusterState state);
+// There is no admin yet, so nothing can be opened.
+bool IsBeforeActivation(ClusterState state);
+
+}  // namespace hsmcore
+
+#endif  // HSMCORE_CLUSTER_STATE_H_
