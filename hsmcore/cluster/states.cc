@@ -18,7 +18,7 @@ struct ActionRow {
   const char* command;
 };
 
-constexpr std::array<ClusterStateRow, 12> kStates = {{
+constexpr std::array<ClusterStateRow, 9> kStates = {{
     {kCreateInProgress, "CREATE_IN_PROGRESS", "its files are being made",
      "a creation that died is swept by the next 'hsmctl cluster create'"},
     {kUninitialized, "UNINITIALIZED", "it belongs to nobody yet",
@@ -31,16 +31,6 @@ constexpr std::array<ClusterStateRow, 12> kStates = {{
     {kActive, "ACTIVE", "it works", ""},
     {kUpdateInProgress, "UPDATE_IN_PROGRESS", "a new HSM is being filled; it works",
      "wait, or run 'hsmctl cluster sync'"},
-    {kModifyInProgress, "MODIFY_IN_PROGRESS",
-     "the type of its HSMs is being changed; keys work, and none is made, changed or deleted",
-     "wait; when nobody is at it, repeat 'hsmctl cluster modify --type' to go on, or name the old "
-     "type to go back"},
-    {kPendingRollback, "PENDING_ROLLBACK",
-     "the old type was asked for, and its first HSM is not changed back yet",
-     "repeat 'hsmctl cluster modify --type' with the old type"},
-    {kRollbackInProgress, "ROLLBACK_IN_PROGRESS",
-     "the type of its HSMs is being changed back; keys work, and none is made, changed or deleted",
-     "wait; when nobody is at it, repeat 'hsmctl cluster modify --type' with the old type"},
     {kDegraded, "DEGRADED", "it works, and an HSM of it does not",
      "'hsmctl cluster describe' says what is wrong with the HSM; 'hsmctl cluster sync' repairs"},
     {kDeleteInProgress, "DELETE_IN_PROGRESS", "its files are being removed",
@@ -48,7 +38,7 @@ constexpr std::array<ClusterStateRow, 12> kStates = {{
     {kDeleted, "DELETED", "it is gone; its backups stay", ""},
 }};
 
-constexpr std::array<ActionRow, 13> kActions = {{
+constexpr std::array<ActionRow, 11> kActions = {{
     {kCreate, "make it", "cluster create"},
     {kCreateHsm, "add an HSM", "hsm create"},
     {kDeleteHsm, "delete an HSM", "hsm delete"},
@@ -59,8 +49,6 @@ constexpr std::array<ActionRow, 13> kActions = {{
     {kStartHsm, "start an HSM", "hsm start"},
     {kLoseHsm, "lose an HSM", ""},
     {kSync, "repair it", "cluster sync"},
-    {kModifyType, "change the type of its HSMs", "cluster modify --type"},
-    {kRollbackType, "change the type of its HSMs back", "cluster modify --type"},
     {kDelete, "delete it", "cluster delete"},
 }};
 
@@ -85,8 +73,6 @@ constexpr auto kMoves = std::to_array<ClusterMoveRow>({
     {kActive, kStartHsm, {}, kActive, ""},
     {kActive, kSync, {}, kActive, ""},
     {kActive, kLoseHsm, {}, kDegraded, ""},
-    {kActive, kModifyType, kModifyInProgress, kActive, "from hsm1.medium to hsm2m.medium"},
-    {kActive, kRollbackType, kRollbackInProgress, kActive, "24 hours from the change's start"},
     {kActive, kDelete, kDeleteInProgress, kDeleted, kNoHsms},
     {kUpdateInProgress, kUse, {}, kUpdateInProgress, ""},
     {kUpdateInProgress, kCreateHsm, kUpdateInProgress, kActive, ""},
@@ -102,19 +88,6 @@ constexpr auto kMoves = std::to_array<ClusterMoveRow>({
     {kDegraded, kStartHsm, {}, kDegraded, ""},
     {kDegraded, kLoseHsm, {}, kDegraded, ""},
     {kDegraded, kSync, {}, kActive, "the HSM can be reached again; also by the next change"},
-    {kModifyInProgress, kUse, {}, kModifyInProgress, "limited-write mode"},
-    {kModifyInProgress, kLoseHsm, {}, kModifyInProgress, ""},
-    {kModifyInProgress, kSync, {}, kModifyInProgress, ""},
-    {kModifyInProgress, kModifyType, kModifyInProgress, kActive, "after a crash"},
-    {kModifyInProgress, kRollbackType, kPendingRollback, kActive, "24 hours from its start"},
-    {kPendingRollback, kUse, {}, kPendingRollback, "limited-write mode"},
-    {kPendingRollback, kLoseHsm, {}, kPendingRollback, ""},
-    {kPendingRollback, kSync, {}, kPendingRollback, ""},
-    {kPendingRollback, kRollbackType, kRollbackInProgress, kActive, "also after a crash"},
-    {kRollbackInProgress, kUse, {}, kRollbackInProgress, "limited-write mode"},
-    {kRollbackInProgress, kLoseHsm, {}, kRollbackInProgress, ""},
-    {kRollbackInProgress, kSync, {}, kRollbackInProgress, ""},
-    {kRollbackInProgress, kRollbackType, kRollbackInProgress, kActive, "after a crash"},
     {kDeleteInProgress, kDelete, kDeleteInProgress, kDeleted, "after a crash"},
 });
 
@@ -155,10 +128,6 @@ Status CheckMove(ClusterState from, ClusterAction action) {
       ErrorCode::kClusterState,
       Cat("the cluster is ", row.name, ": ", row.meaning, ". To ", NameOf(action), ", it must be ",
           possible.empty() ? "new" : possible, *row.next == '\0' ? "" : "; ", row.next));
-}
-
-bool IsLimitedWrite(ClusterState state) {
-  return state == kModifyInProgress || state == kPendingRollback || state == kRollbackInProgress;
 }
 
 bool IsBeforeActivation(ClusterState state) {

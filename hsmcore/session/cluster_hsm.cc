@@ -109,7 +109,8 @@ Status DeleteHsm(cluster::Core& core, std::string_view id, bool also_last) {
     HSMCORE_TRY(const auto place, cluster::FindHsm(file, id));
     HSMCORE_CHECK(CheckMove(file.state, ClusterAction::kDeleteHsm));
     const Status another = NeedAnother(core, id);
-    if (!another && !(also_last && file.hsms.size() == 1)) return another;
+    const bool the_last = file.hsms.size() == 1;
+    if (!another && (!also_last || !the_last)) return another;
     HSMCORE_CHECK(CreateBackup(core, {}));
     directory = cluster::HsmDirectory(core.home, *place);
     HSMCORE_CHECK(Forget(core, id));

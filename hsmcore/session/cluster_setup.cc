@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <ctime>
 #include <mutex>
+#include <ranges>
 #include <utility>
 
 #include "base/files.h"
@@ -167,8 +168,8 @@ Result<HsmDescription> AddEmptyHsm(const fs::path& home, const HsmOptions& optio
 Result<fs::path> NewestBackup(const fs::path& home, const ClusterFile& file) {
   HSMCORE_TRY(const auto backups,
               cluster::ListBackups(cluster::BackupDirectory(home), std::time(nullptr)));
-  for (auto backup = backups.rbegin(); backup != backups.rend(); ++backup) {
-    if (backup->cluster_id == file.id && backup->state == "READY") return backup->file;
+  for (const BackupInfo& backup : backups | std::views::reverse) {
+    if (backup.cluster_id == file.id && backup.state == "READY") return backup.file;
   }
   return Fail(ErrorCode::kBackupNotFound,
               Cat("the cluster has no HSM, and ", cluster::BackupDirectory(home).native(),
@@ -228,6 +229,19 @@ Result<cluster::Config> OwnedConfig(const fs::path& home, const ClusterFile& fil
   HSMCORE_TRY(config.owner_signature,
               crypto::SignAsCluster(key, cluster::Config::OwnedRoot(file.id, file.root)));
   return config;
+}
+
+Status Activate(const fs::path& home, const std::string& name, const SecretBytes& password) {
+  HSMCORE_TRY(Changing change, Changing::Begin(home, ClusterAction::kActivate));
+  ClusterFile& file = change.file();
+  HSMCORE_CHECK(NeedHsm(file, "activated"));
+  HSMCORE_CHECK(EmptyStores(home, file));
+  HSMCORE_TRY(const vault::Identity identity, vault::Identity::New({}));
+  file.root = identity.root();
+  HSMCORE_TRY(const cluster::Config config, OwnedConfig(home, file));
+  const FirstAdmin admin{name, password, file.draft.retention_days};
+  HSMCORE_CHECK(FillStores(change.core(), identity, admin, config));
+  return change.WriteAs(ClusterState::kActive);
 }
 
 }  // namespace
@@ -309,19 +323,8 @@ Result<ClusterPtr> ActivateCluster(const fs::path& home, std::string_view admin,
   const fs::path place = Canonical(home);
   HSMCORE_CHECK(vault::CheckPassword(password));
   HSMCORE_TRY(const std::string name, users::NormalisedName(admin));
-  HSMCORE_CHECK(vault::Ready());
-  {
-    HSMCORE_TRY(Changing change, Changing::Begin(place, ClusterAction::kActivate));
-    ClusterFile& file = change.file();
-    HSMCORE_CHECK(NeedHsm(file, "activated"));
-    HSMCORE_CHECK(EmptyStores(place, file));
-    HSMCORE_TRY(const vault::Identity identity, vault::Identity::New({}));
-    file.root = identity.root();
-    HSMCORE_TRY(const cluster::Config config, OwnedConfig(place, file));
-    HSMCORE_CHECK(
-        FillStores(change.core(), identity, {name, password, file.draft.retention_days}, config));
-    HSMCORE_CHECK(change.WriteAs(ClusterState::kActive));
-  }
+  HSMCORE_CHECK(Activate(place, name, password));
+  // Only now: an activation that dies before can be repeated.
   unlink(cluster::IdentityKeyFile(place).c_str());
   return Cluster::Open(place);
 }

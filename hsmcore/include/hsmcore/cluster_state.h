@@ -9,8 +9,9 @@
 
 #include "hsmcore/types.h"
 
-// The states of a cluster and the moves between them: AWS CloudHSM's, with its names. This is the
-// one table; docs/cluster.md is made from it.
+// The states of a cluster and the moves between them: AWS CloudHSM's, with its names, but for those
+// of a change of the HSM type, which does not exist yet. This is the one table; docs/cluster.md is
+// made from it.
 namespace hsmcore {
 
 enum class ClusterState : std::uint8_t {
@@ -20,9 +21,6 @@ enum class ClusterState : std::uint8_t {
   kInitialized,
   kActive,
   kUpdateInProgress,
-  kModifyInProgress,
-  kPendingRollback,
-  kRollbackInProgress,
   kDegraded,
   kDeleteInProgress,
   kDeleted,
@@ -40,17 +38,15 @@ enum class ClusterAction : std::uint8_t {
   kStartHsm,
   kLoseHsm,
   kSync,
-  kModifyType,
-  kRollbackType,
   kDelete,
 };
 
 struct ClusterMoveRow {
   std::optional<ClusterState> from;  // nothing: there is no cluster yet
-  ClusterAction action;
+  ClusterAction action = ClusterAction::kUse;
   std::optional<ClusterState> during;  // seen meanwhile, and after a crash until it is repeated
-  ClusterState to;
-  const char* condition;  // for people; may be empty
+  ClusterState to = ClusterState::kActive;
+  const char* condition = "";  // for people; may be empty
 };
 
 struct ClusterStateRow {
@@ -72,8 +68,6 @@ const char* CommandOf(ClusterAction action);  // hsmctl's, or empty
 // in it, the states that it is possible in, and what to do.
 Status CheckMove(ClusterState from, ClusterAction action);
 
-// Keys and users cannot be made, changed or deleted in this state (CloudHSM's limited-write mode).
-bool IsLimitedWrite(ClusterState state);
 // There is no admin yet, so nothing can be opened.
 bool IsBeforeActivation(ClusterState state);
 
