@@ -38,6 +38,8 @@ void AddGlobalOptions(CLI::App& app, GlobalOptions& options) {
   app.add_option("--user", options.login.user, "Who logs in")->type_name("NAME");
   app.add_option("--pin-source", options.login.pin_source, "Where the password is")
       ->type_name("file:PATH");
+  app.add_flag("--disable-key-availability-check", options.no_availability_check,
+               "Make keys also where only one HSM is in service");
   // Only checked here: FormatOf reads it.
   app.add_option("--output", "For people or for programs (table)")
       ->check(CLI::IsMember({"table", "json"}))

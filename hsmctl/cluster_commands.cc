@@ -40,7 +40,8 @@ struct CreateOptions {
 };
 
 struct ModifyOptions {
-  unsigned retention_days = 0;
+  std::optional<unsigned> retention_days;
+  std::optional<bool> availability_check;
 };
 
 struct DescribeOptions {
@@ -112,6 +113,12 @@ Result<Report> Create(const Context& context, const CreateOptions& given) {
   Report report = DescriptionReport(description);
   report.note =
       "next: hsmctl --user " + options.admin + " user create --username NAME --role crypto-user";
+  if (description.hsms.size() == 1) {
+    report.note +=
+        "\none HSM, on purpose: keys need no second one to be used, and are lost with its disk up "
+        "to "
+        "the newest backup";
+  }
   // The cluster is made, whatever becomes of this.
   if (const auto backup = cluster->CreateBackup({}); !backup) {
     report.note += "\nno backup could be made of it: " + backup.error().Message();
@@ -128,9 +135,20 @@ Result<Report> Describe(const Context& context, const DescribeOptions& given) {
 Result<Report> Modify(const Context& context, const ModifyOptions& given) {
   HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
   HSMCORE_TRY(const auto session, context.Login(*cluster, context.login(), hsmcore::Role::kAdmin));
-  HSMCORE_CHECK(session->SetBackupRetention(given.retention_days));
-  return MessageReport("Backups are kept for " + std::to_string(given.retention_days) + " days",
-                       {{"backup-retention-days", given.retention_days}});
+  std::string message;
+  Json data = Json::object();
+  if (given.retention_days) {
+    HSMCORE_CHECK(session->SetBackupRetention(*given.retention_days));
+    message = "Backups are kept for " + std::to_string(*given.retention_days) + " days";
+    data["backup-retention-days"] = *given.retention_days;
+  }
+  if (given.availability_check) {
+    HSMCORE_CHECK(session->SetKeyAvailabilityCheck(*given.availability_check));
+    message += message.empty() ? "" : "; ";
+    message += *given.availability_check ? "New keys need two HSMs" : "New keys need one HSM";
+    data["key-availability-check"] = *given.availability_check;
+  }
+  return MessageReport(message, data);
 }
 
 Result<Report> Sync(const Context& context) {
@@ -215,12 +233,19 @@ void AddClusterCommands(CLI::App& parent, SelectedCommand& selected) {
   const auto modify = AddCommand<ModifyOptions>(
       *group, selected,
       {.name = "modify",
-       .description = "Changes how long backups are kept; takes an admin",
+       .description = "Changes settings of the cluster; takes an admin",
        .example = "hsmctl --user admin cluster modify --backup-retention-days 30"},
       Modify);
-  modify.app->add_option("--backup-retention-days", modify.options->retention_days, "7 to 379 (90)")
-      ->required()
+  CLI::Option_group* settings = modify.app->add_option_group("settings");
+  settings->require_option(1, 0);
+  settings
+      ->add_option("--backup-retention-days", modify.options->retention_days,
+                   "How long backups are kept, 7 to 379 (90)")
       ->type_name("DAYS");
+  settings->add_flag("--enable-key-availability-check,!--disable-key-availability-check",
+                     modify.options->availability_check,
+                     "Whether a new key needs two HSMs; without, it may be lost with a disk until "
+                     "the next backup");
   AddPlainCommand(*group, selected,
                   {.name = "sync",
                    .description = "Repairs every HSM that is out of sync, damaged or empty",

@@ -85,6 +85,7 @@ Json ClusterJson(const ClusterDescription& cluster) {
           {"ecdsa-with-weak-hash-function", cluster.switches.ecdsa_with_weak_hash},
           {"create-timestamp", cluster.created},
           {"revision", cluster.revision},
+          {"key-availability-check", cluster.key_availability_check},
           {"home", cluster.home.string()},
           {"source-backup-id", cluster.source_backup},
           {"certificates",
@@ -118,6 +119,9 @@ std::string ClusterText(const ClusterDescription& cluster) {
   }
   // Before activation and without HSMs there is nothing to look into.
   if (cluster.created != 0) AddContent(cluster, summary);
+  if (!cluster.key_availability_check) {
+    summary.AddRow({"Availability", "the check is off: new keys need one HSM only"});
+  }
   summary.AddRow({"Home", cluster.home.string()});
   if (!cluster.owner.empty()) summary.AddRow({"Owner", OwnerText(cluster)});
   if (!cluster.source_backup.empty()) summary.AddRow({"Made from", cluster.source_backup});

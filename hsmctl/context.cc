@@ -89,7 +89,12 @@ Result<Credential> Context::FindCredential(const LoginNames& names) const {
   return CredentialFor(names);
 }
 
-Result<ClusterPtr> Context::OpenCluster() const { return Cluster::Open(Home()); }
+Result<ClusterPtr> Context::OpenCluster() const {
+  HSMCORE_TRY(const bool disabled, hsmcore::KeyAvailabilityCheckDisabled());
+  HSMCORE_TRY(ClusterPtr cluster, Cluster::Open(Home()));
+  if (disabled || options_.no_availability_check) cluster->DisableKeyAvailabilityCheck();
+  return cluster;
+}
 
 Result<std::shared_ptr<Session>> Context::Login(Cluster& cluster, const LoginNames& names,
                                                 std::optional<Role> role) const {

@@ -19,6 +19,7 @@ struct LoginNames {
 struct GlobalOptions {
   std::string home;  // empty: hsmcore::DefaultHome()
   LoginNames login;
+  bool no_availability_check = false;
 };
 
 // What every command works with.

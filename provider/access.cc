@@ -103,6 +103,12 @@ Result<Access::Settings> Access::ReadSettings() const {
   HSMCORE_TRY(settings.home, ReadHome());
   settings.user = core_.Setting("user").value_or("");
   settings.pin_source = core_.Setting("pin-source").value_or("");
+  HSMCORE_TRY(settings.no_availability_check, hsmcore::KeyAvailabilityCheckDisabled());
+  constexpr const char* kNoCheck = "disable-key-availability-check";
+  if (const auto value = core_.Setting(kNoCheck)) {
+    HSMCORE_TRY(const bool disabled, hsmcore::YesOrNo(kNoCheck, *value));
+    settings.no_availability_check = settings.no_availability_check || disabled;
+  }
   HSMCORE_TRY(settings.environment_pin, hsmcore::CredentialFromEnvironment());
   if (auto text = core_.Setting("pin")) {
     const SecretBytes pin = SecretBytes::CopyOf(std::string_view(*text));
@@ -116,6 +122,7 @@ Result<hsmcore::ClusterPtr> Access::Open(const KeyUri& uri) const {
   HSMCORE_TRY(const Settings& settings, settings_.Get([this] { return ReadSettings(); }));
   HSMCORE_TRY(const hsmcore::ClusterPtr& cluster,
               cluster_.Get([&] { return hsmcore::Cluster::Open(settings.home); }));
+  if (settings.no_availability_check) cluster->DisableKeyAvailabilityCheck();
   HSMCORE_TRY(const hsmcore::ModeRules rules, Rules());
   if (cluster->rules() != rules) {
     return Fail(ErrorCode::kModeForbids, "the cluster at " + cluster->home().string() +

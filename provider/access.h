@@ -69,6 +69,7 @@ class Access {
     std::filesystem::path home;
     std::string user;
     std::optional<hsmcore::Credential> environment_pin;
+    bool no_availability_check = false;
     std::string pin_source;
     std::optional<hsmcore::Credential> pin;
   };

@@ -10,6 +10,18 @@
 
 namespace hsmcore {
 
+Result<bool> YesOrNo(std::string_view name, std::string_view value) {
+  if (value == "yes" || value == "no") return value == "yes";
+  return Fail(ErrorCode::kSetting,
+              Cat(name, " is '", value.substr(0, 40), "'; it takes yes or no"));
+}
+
+Result<bool> KeyAvailabilityCheckDisabled() {
+  constexpr const char* kName = "HSM_DISABLE_KEY_AVAILABILITY_CHECK";
+  const std::optional<std::string> value = Environment(kName);
+  return value ? YesOrNo(kName, *value) : false;
+}
+
 std::optional<std::string> Environment(const char* name) {
   const char* value = secure_getenv(name);
   if (value == nullptr || *value == '\0') return std::nullopt;

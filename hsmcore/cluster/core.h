@@ -2,6 +2,7 @@
 #ifndef HSMCORE_CLUSTER_CORE_H_
 #define HSMCORE_CLUSTER_CORE_H_
 
+#include <atomic>
 #include <filesystem>
 #include <memory>
 
@@ -21,6 +22,8 @@ struct Core {
   std::unique_ptr<storage::GenerationMap> generations;  // outlives the engine
   std::unique_ptr<storage::Engine> engine;
   Config config;  // as it was when the cluster was opened; nothing in it changes
+  // Whether new keys of this process need two HSMs, where the cluster's setting asks for that.
+  std::atomic<bool> key_availability_check{true};
   // Held around every use of the engine, so that no child is born in the middle of one.
   ForkMutex mutex;
 };

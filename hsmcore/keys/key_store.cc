@@ -8,13 +8,20 @@
 #include "base/text.h"
 #include "keys/handle_counter.h"
 #include "keys/trusted_mark.h"
+#include "users/availability_policy.h"
 #include "vault/sealing.h"
 
 namespace hsmcore::keys {
 namespace {
 
-// CloudHSM's availability rule: a key exists once two HSMs hold it.
-constexpr unsigned kKeyCopies = 2;
+// CloudHSM's availability rule: a key exists once two HSMs hold it. It can be switched off for the
+// cluster, and for this process.
+Result<unsigned> KeyCopies(cluster::Core& core) {
+  constexpr unsigned kByRule = 2;
+  if (!core.key_availability_check) return 1;
+  HSMCORE_TRY(const bool check, users::KeyAvailabilityCheck(core));
+  return check ? kByRule : 1;
+}
 
 Status CheckLabels(const cluster::Core& core, const KeyRecord& record) {
   for (const auto* half : {&record.private_half, &record.public_half}) {
@@ -134,13 +141,14 @@ Result<KeyRecord> Add(cluster::Core& core, const users::Actor& owner, KeyRecord 
     HSMCORE_TRY(Bytes sealed, vault::SealTo(owner.identity->public_identity().box_key, dek));
     record.grants.push_back({owner.path, std::move(sealed)});
   }
+  HSMCORE_TRY(const unsigned copies, KeyCopies(core));
   HSMCORE_TRY([[maybe_unused]] const auto revision,
               storage::Update(*core.engine, [&](storage::Transaction& change) -> Status {
                 HSMCORE_TRY(record.handle, TakeHandle(core, change, record.is_secret()));
                 if (material != nullptr) HSMCORE_CHECK(SealPrivate(record, dek, *material));
                 change.Put(KeyPath(record.handle), EncodeRecord(record, *owner.identity));
                 PutIndex(change, record);
-                change.RequireCopies(kKeyCopies);
+                change.RequireCopies(copies);
                 return {};
               }));
   return record;
@@ -158,6 +166,7 @@ Result<KeyRecord> PutBack(cluster::Core& core, KeyHandle handle, ByteView value,
   }
   HSMCORE_TRY(const users::TrustedSigners admins, users::ReadTrustedSigners(core));
   const std::string mark_path = TrustedPath(handle);
+  HSMCORE_TRY(const unsigned copies, KeyCopies(core));
   HSMCORE_TRY([[maybe_unused]] const auto revision,
               storage::Update(*core.engine, [&](storage::Transaction& change) -> Status {
                 HSMCORE_TRY(const auto there, change.Get(path));
@@ -172,7 +181,7 @@ Result<KeyRecord> PutBack(cluster::Core& core, KeyHandle handle, ByteView value,
                 if (IsGenuineMark(mark_path, mark, admins)) {
                   change.Put(mark_path, Bytes(mark.begin(), mark.end()));
                 }
-                change.RequireCopies(kKeyCopies);
+                change.RequireCopies(copies);
                 change.MoveEpoch(EpochSlot(handle));
                 return {};
               }));

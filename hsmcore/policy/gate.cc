@@ -26,6 +26,7 @@ constexpr auto kOperations = std::to_array<OperationRow>({
     {Operation::kLoadPrivateKey, "use private and secret keys", false, true, false},
     {Operation::kListAllKeys, "list the keys of all users", true, false, false},
     {Operation::kSetTrusted, "set 'trusted'", true, false, false},
+    {Operation::kModifyCluster, "change the settings of the cluster", true, false, false},
     {Operation::kManageBackups, "manage backups", true, false, false},
 });
 

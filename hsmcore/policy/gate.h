@@ -22,6 +22,7 @@ enum class Operation : std::uint8_t {
   kLoadPrivateKey,  // or a secret key
   kListAllKeys,     // of every owner, with attributes
   kSetTrusted,
+  kModifyCluster,
   kManageBackups,  // read, copy and delete them, bring keys back
 };
 

@@ -17,6 +17,7 @@
 #include "session/replication.h"
 #include "session/session_impl.h"
 #include "users/authentication.h"
+#include "users/availability_policy.h"
 #include "users/lockout.h"
 #include "vault/sealing.h"
 
@@ -54,6 +55,7 @@ class ClusterImpl final : public Cluster {
   Result<std::shared_ptr<Session>> Login(const Credential& credential, Role role) override;
   std::shared_ptr<Session> Anonymous() override { return anonymous_; }
   Result<std::optional<std::string>> OnlyCryptoUser() override;
+  void DisableKeyAvailabilityCheck() override { core_->key_availability_check = false; }
   Result<ClusterDescription> Describe(bool verify) override;
   Result<std::vector<std::string>> Sync() override;
   Result<HsmDescription> CreateHsm(const HsmOptions& options) override;
@@ -165,6 +167,7 @@ Result<ClusterDescription> ClusterImpl::Describe(bool verify) {
   HSMCORE_TRY(ClusterDescription description, cluster::Describe(*core_, verify));
   HSMCORE_TRY(const keys::KeyCounts counts, keys::ReadCounts(*core_));
   HSMCORE_TRY(description.users, core_->engine->Count("user/"));
+  HSMCORE_TRY(description.key_availability_check, users::KeyAvailabilityCheck(*core_));
   description.asymmetric_keys = counts.pairs;
   description.keys = counts.pairs + counts.secrets;
   return description;

@@ -5,6 +5,7 @@
 
 #include "keys/record.h"
 #include "keys/trusted_mark.h"
+#include "users/availability_policy.h"
 #include "users/backup_policy.h"
 #include "users/directory.h"
 #include "users/recovery.h"
@@ -35,6 +36,9 @@ Result<storage::Verifier> GenuineEntries(cluster::Core& core) {
     }
     if (entry.key == users::BackupPolicy::kPath) {
       return users::BackupPolicy::Decode(entry.value, admins).has_value();
+    }
+    if (entry.key == users::AvailabilityPolicy::kPath) {
+      return users::AvailabilityPolicy::Decode(entry.value, admins).has_value();
     }
     if (entry.key == users::Recovery::kPath) {
       return users::Recovery::Decode(entry.value, admins).has_value();

@@ -9,6 +9,7 @@
 #include "hsmcore/backup.h"
 #include "session/backup_content.h"
 #include "session/session_impl.h"
+#include "users/availability_policy.h"
 #include "users/backup_policy.h"
 
 namespace hsmcore::session {
@@ -130,10 +131,20 @@ Status SessionImpl::SetBackupRetention(unsigned days) {
   HSMCORE_CHECK(Allow(policy::Operation::kManageBackups));
   HSMCORE_CHECK(users::CheckRetention(days));
   const users::BackupPolicy policy{days, login_->path()};
+  return PutSetting(users::BackupPolicy::kPath, policy.Encode(login_->identity));
+}
+
+Status SessionImpl::SetKeyAvailabilityCheck(bool check) {
+  HSMCORE_CHECK(Allow(policy::Operation::kModifyCluster));
+  const users::AvailabilityPolicy policy{check, login_->path()};
+  return PutSetting(users::AvailabilityPolicy::kPath, policy.Encode(login_->identity));
+}
+
+Status SessionImpl::PutSetting(const char* path, const Bytes& record) {
   const std::lock_guard lock(core_->mutex);
   HSMCORE_TRY([[maybe_unused]] const auto revision,
               storage::Update(*core_->engine, [&](storage::Transaction& change) -> Status {
-                change.Put(users::BackupPolicy::kPath, policy.Encode(login_->identity));
+                change.Put(path, record);
                 return {};
               }));
   return {};

@@ -76,8 +76,10 @@ class SessionImpl final : public Session {
   Result<BackupInfo> DeleteBackup(std::string_view id) override;
   Result<BackupInfo> RestoreDeletedBackup(std::string_view id) override;
   Status SetBackupRetention(unsigned days) override;
+  Status SetKeyAvailabilityCheck(bool check) override;
 
  private:
+  Status PutSetting(const char* path, const Bytes& record);
   struct Cached {
     std::shared_ptr<const HeldKey> key;
     std::uint64_t last_used = 0;

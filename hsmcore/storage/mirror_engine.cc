@@ -233,11 +233,13 @@ unsigned MirrorEngine::CopiesNeeded(const Batch& batch) const {
 Status MirrorEngine::CheckCopies(const Batch& batch) const {
   const std::size_t in_service = fleet_.InService().size();
   if (in_service >= CopiesNeeded(batch)) return {};
-  return Fail(ErrorCode::kKeyAvailability,
-              Cat(in_service, " of ",
-                  std::max<std::size_t>(options_.members.size(), options_.members_by_design),
-                  " HSMs are in service and ", CopiesNeeded(batch),
-                  " are needed; see: hsmctl cluster describe, then run: hsmctl cluster sync"));
+  return Fail(
+      ErrorCode::kKeyAvailability,
+      Cat(in_service, " of ",
+          std::max<std::size_t>(options_.members.size(), options_.members_by_design),
+          " HSMs are in service and ", CopiesNeeded(batch),
+          " are needed; see: hsmctl cluster describe, then run: hsmctl cluster sync, or switch "
+          "the key availability check off to have keys on one HSM only"));
 }
 
 Result<std::uint64_t> MirrorEngine::Write(const Batch& batch, const Plan& plan) {

@@ -139,3 +139,32 @@ def test_a_full_disk_changes_nothing(home, tmp_path):
     finally:
         subprocess.run(["umount", full], check=True)
     all_active(home, 3)
+
+
+def test_new_keys_with_one_hsm_take_a_switch(home):
+    """Loses all but one: keys work, and new ones are made only where the check is off."""
+    home.genpkey("p256", "before")
+    for hsm in hsms_of(home)[1:]:
+        home.cli("hsm", "stop", "--hsm-id", hsm["hsm-id"], pin=None)
+    (home.work / "data").write_text("data")
+    home.openssl("pkeyutl", "-sign", "-rawin", "-inkey", "hsm:before", "-in", "data", "-out", "sig")
+
+    def genpkey(label, **options):
+        return home.openssl("genpkey", "-propquery", "provider=hsm", "-algorithm", "ED25519",
+                            "-pkeyopt", f"hsm-label:{label}", "-out", "new.pem", **options)
+
+    refused = genpkey("refused", expect=1)
+    assert "are needed" in refused.err and "key availability check" in refused.err
+    switch = "HSM_DISABLE_KEY_AVAILABILITY_CHECK"
+    assert f"{switch} is" in genpkey("refused", env={switch: "maybe"}, expect=1).err
+    genpkey("process", env={switch: "yes"})
+    command = ("key", "generate-asymmetric-pair", "ed25519", "--label", "cli")
+    home.cli(*command, expect=6)
+    home.cli("--disable-key-availability-check", *command)
+    home.admin("cluster", "modify", "--disable-key-availability-check")
+    described = home.cli("cluster", "describe", pin=None).json["data"]
+    assert described["key-availability-check"] is False
+    genpkey("cluster")
+    home.admin("cluster", "modify", "--enable-key-availability-check")
+    genpkey("refused", expect=1)
+    home.cli("cluster", "modify", expect=2)

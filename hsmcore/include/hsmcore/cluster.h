@@ -61,8 +61,9 @@ struct ClusterDescription {
   std::string type;
   ClusterMode mode = ClusterMode::kNonFips;
   ModeSwitches switches;
-  FipsModule fips_module;  // in FIPS mode
-  std::string state;       // a name of cluster_state.h
+  FipsModule fips_module;              // in FIPS mode
+  std::string state;                   // a name of cluster_state.h
+  bool key_availability_check = true;  // new keys need two HSMs, where there are by design
   std::int64_t created = 0;
   std::uint64_t revision = 0;
   std::filesystem::path home;
@@ -136,6 +137,9 @@ class Cluster {
 
   // The one crypto user of the cluster, when there is exactly one.
   virtual Result<std::optional<std::string>> OnlyCryptoUser() = 0;
+
+  // From here on keys that this process makes need one HSM only.
+  virtual void DisableKeyAvailabilityCheck() = 0;
 
   // Reads every HSM; `verify` also compares their contents record by record.
   virtual Result<ClusterDescription> Describe(bool verify) = 0;

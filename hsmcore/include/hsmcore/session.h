@@ -182,6 +182,9 @@ class Session {
   virtual Result<BackupInfo> RestoreDeletedBackup(std::string_view id) = 0;
   // How long backups are kept: kMinRetentionDays to kMaxRetentionDays. kInvalidArgument.
   virtual Status SetBackupRetention(unsigned days) = 0;
+  // Whether a new persistent key needs two HSMs in the whole cluster; takes an admin. Without it a
+  // key may be on one disk only until the next backup.
+  virtual Status SetKeyAvailabilityCheck(bool check) = 0;
 };
 
 }  // namespace hsmcore

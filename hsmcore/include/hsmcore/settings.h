@@ -19,6 +19,11 @@ std::filesystem::path DefaultHome();
 // HSM_PIN=user:password, where it is set. kPinFormat.
 Result<std::optional<Credential>> CredentialFromEnvironment();
 
+// HSM_DISABLE_KEY_AVAILABILITY_CHECK=yes (or no). kSetting: another word.
+Result<bool> KeyAvailabilityCheckDisabled();
+// "yes" or "no" as a setting called `name` has it. kSetting.
+Result<bool> YesOrNo(std::string_view name, std::string_view value);
+
 // A variable of the environment, or nothing; nothing too in a set-uid program.
 std::optional<std::string> Environment(const char* name);
 

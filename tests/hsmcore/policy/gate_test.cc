@@ -28,7 +28,7 @@ AttributeFlags AllBut(Attribute flag) {
 TEST(GateTest, RolesByOperation) {
   using enum Operation;
   for (const Operation operation :
-       {kCreateUser, kUnlockUser, kListAllKeys, kSetTrusted, kManageBackups}) {
+       {kCreateUser, kUnlockUser, kListAllKeys, kSetTrusted, kModifyCluster, kManageBackups}) {
     EXPECT_TRUE(Allow(operation, Role::kAdmin));
     EXPECT_EQ(CodeOf(Allow(operation, Role::kCryptoUser)), ErrorCode::kRoleForbids);
     EXPECT_EQ(CodeOf(Allow(operation, std::nullopt)), ErrorCode::kLoginRequired);

@@ -187,5 +187,47 @@ TEST(HsmTest, AFileThatCannotBeReadLeavesThingsAsTheyAre) {
   ExpectWhole(cluster, 3);
 }
 
+std::string MadeKey(TestCluster& cluster, const std::string& label) {
+  return CodeOf(cluster.User()->Generate(test::SpecOf(KeyType::kEc),
+                                         test::FormOf(KeyType::kEc, label, {}, true)));
+}
+
+TEST(AvailabilityTest, ANewKeyNeedsTwoHsmsUnlessTheCheckIsOff) {
+  TestCluster cluster(2);
+  test::Make(*cluster.User(), KeyType::kEc, "before");
+  ASSERT_EQ(CodeOf(cluster->StopHsm(HsmsOf(cluster)[0].id)), "ok");
+  EXPECT_EQ(MadeKey(cluster, "one"), Text(ErrorCode::kKeyAvailability));
+  EXPECT_EQ(CodeOf(cluster.User()->Load(test::ByLabel("before"), true)), "ok");
+
+  // In the whole cluster, by an admin.
+  EXPECT_TRUE(cluster->Describe(false)->key_availability_check);
+  EXPECT_EQ(CodeOf(cluster.User()->SetKeyAvailabilityCheck(false)), Text(ErrorCode::kRoleForbids));
+  ASSERT_EQ(CodeOf(cluster.Admin()->SetKeyAvailabilityCheck(false)), "ok");
+  EXPECT_FALSE(cluster->Describe(false)->key_availability_check);
+  cluster.Reopen();
+  EXPECT_EQ(MadeKey(cluster, "two"), "ok");
+  ASSERT_EQ(CodeOf(cluster.Admin()->SetKeyAvailabilityCheck(true)), "ok");
+  EXPECT_EQ(MadeKey(cluster, "three"), Text(ErrorCode::kKeyAvailability));
+
+  // In this process.
+  cluster->DisableKeyAvailabilityCheck();
+  EXPECT_EQ(MadeKey(cluster, "four"), "ok");
+  cluster.Reopen();
+  EXPECT_EQ(MadeKey(cluster, "five"), Text(ErrorCode::kKeyAvailability));
+}
+
+TEST(AvailabilityTest, ASettingThatNoAdminSignedIsNoSetting) {
+  TestCluster cluster(2);
+  ASSERT_EQ(CodeOf(cluster.Admin()->SetKeyAvailabilityCheck(false)), "ok");
+  {
+    const auto file = cluster::ReadClusterFile(cluster.home());
+    const auto core = cluster::OpenCore(cluster.home(), *file);
+    storage::Batch batch;
+    batch.mutations.push_back({"cluster/availability-policy", Bytes{0xa0}});
+    ASSERT_EQ(CodeOf((*core)->engine->Commit(batch)), "ok");
+  }
+  EXPECT_EQ(MadeKey(cluster, "key"), Text(ErrorCode::kHomeDamaged));
+}
+
 }  // namespace
 }  // namespace hsmcore
