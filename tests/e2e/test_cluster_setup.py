@@ -27,7 +27,7 @@ def test_the_steps_of_docs_cluster_md(bare):
     csr = home.cli("cluster", "csr", "--output", "table", pin=None).text
     (home.work / "cluster.csr").write_text(csr)
     home.plain("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.crt",
-               "-days", "30", "-subj", "/CN=Owner CA")
+               "-days", "30", "-subj", "/CN=Owner CA", "-addext", "basicConstraints=critical,CA:TRUE")
     home.plain("x509", "-req", "-in", "cluster.csr", "-CA", "ca.crt", "-CAkey", "ca.key",
                "-CAcreateserial", "-days", "20", "-out", "cluster.crt")
     wrong = home.cli("cluster", "initialize", "--signed-cert", "ca.crt", "--trust-anchor", "ca.crt",
