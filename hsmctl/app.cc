@@ -35,6 +35,9 @@ constexpr const char* kNoPasswords =
 void AddGlobalOptions(CLI::App& app, GlobalOptions& options) {
   app.add_option("--home", options.home, "Directory of the cluster (else HSM_HOME, else default)")
       ->type_name("DIR");
+  app.add_option("--cluster", options.cluster, "Name or id of a cluster of hsm.cnf (cluster list)")
+      ->excludes("--home")
+      ->type_name("NAME");
   app.add_option("--user", options.login.user, "Who logs in")->type_name("NAME");
   app.add_option("--pin-source", options.login.pin_source, "Where the password is")
       ->type_name("file:PATH");
@@ -100,8 +103,14 @@ ExitCode RunHsmctl(int argc, char** argv) {
     const std::string help = "; see " + CommandName(app) + " --help";
     return PrintFailure(kUsage, error.what() + help, format);
   }
-  const hsmcore::Result<Report> report = selected(Context(options));
-  if (report) return PrintReport(*report, format);
+  const Context context(options);
+  hsmcore::Result<Report> report = selected(context);
+  if (report) {
+    for (const std::string& line : context.MakeDailyBackups()) {
+      report->note += (report->note.empty() ? "" : "\n") + line;
+    }
+    return PrintReport(*report, format);
+  }
   return PrintFailure(ExitCodeOf(report.error().code()), report.error().Message(), format);
 }
 

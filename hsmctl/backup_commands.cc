@@ -101,13 +101,15 @@ Result<Report> Create(const Context& context, const CreateOptions& given) {
   }
   HSMCORE_TRY(const std::optional<BackupInfo> backup, cluster->CreateBackupIfDue());
   if (backup) return InfoReport(*backup);
-  return MessageReport("The newest backup is less than a day old", {{"backup", nullptr}});
+  return MessageReport("The newest backup is less than a day old, or holds all there is",
+                       {{"backup", nullptr}});
 }
 
 Result<Report> List(const Context& context) {
   HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
   HSMCORE_TRY(const std::vector<BackupInfo> backups, cluster->ListBackups());
   HSMCORE_TRY(const unsigned retention, cluster->BackupRetention());
+  HSMCORE_TRY(const bool automatic, cluster->AutomaticBackups());
   Json list = Json::array();
   Table table({"BACKUP", "CREATED", "STATE", "CLUSTER", "MODE", "BYTES"});
   for (const BackupInfo& backup : backups) {
@@ -115,8 +117,12 @@ Result<Report> List(const Context& context) {
     table.AddRow({backup.id, TimeText(backup.created), StateText(backup), backup.cluster_id,
                   NameOf(backup.mode), std::to_string(backup.bytes)});
   }
-  return Report{.data = {{"backups", std::move(list)}, {"backup-retention-days", retention}},
-                .text = table.ToString() + "Kept for " + std::to_string(retention) + " days\n",
+  return Report{.data = {{"backups", std::move(list)},
+                         {"backup-retention-days", retention},
+                         {"automatic-backups", automatic}},
+                .text = table.ToString() + "Kept for " + std::to_string(retention) + " days; " +
+                        (automatic ? "one is made every day that something changes\n"
+                                   : "the daily one is switched off\n"),
                 .note = {}};
 }
 
@@ -286,7 +292,8 @@ void AddBackupCommands(CLI::App& parent, SelectedCommand& selected) {
        .description = "Makes a backup of the cluster that its admins can open; needs no login",
        .example = "hsmctl backup create --if-due"},
       Create);
-  app->add_flag("--if-due", options->if_due, "Only when the newest one is a day old");
+  app->add_flag("--if-due", options->if_due,
+                "Only when the newest one is a day old, and something has changed");
   AddReading(*group, selected);
   AddChanging(*group, selected);
 }

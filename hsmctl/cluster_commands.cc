@@ -40,8 +40,12 @@ struct CreateOptions {
 };
 
 struct ModifyOptions {
+  hsmcore::TypeChangeOptions type_change;
   std::optional<unsigned> retention_days;
-  std::optional<bool> availability_check;
+  bool enable_backups = false;
+  bool disable_backups = false;
+  bool enable_check = false;
+  bool disable_check = false;
 };
 
 struct DescribeOptions {
@@ -54,7 +58,7 @@ Report DescriptionReport(const ClusterDescription& cluster) {
 
 Result<ClusterOptions> ToClusterOptions(const Context& context, const CreateOptions& given) {
   ClusterOptions options;
-  options.home = context.Home();
+  HSMCORE_TRY(options.home, context.Home());
   for (const std::string& path : given.hsm_paths) {
     if (path.empty()) return Fail(ErrorCode::kInvalidArgument, "--hsm-path has no directory");
     options.hsm_paths.push_back(AbsolutePath(path));
@@ -127,8 +131,8 @@ Result<Report> Create(const Context& context, const CreateOptions& given) {
 }
 
 Result<Report> Describe(const Context& context, const DescribeOptions& given) {
-  HSMCORE_TRY(const ClusterDescription description,
-              hsmcore::DescribeCluster(context.Home(), given.verify));
+  HSMCORE_TRY(const auto home, context.Home());
+  HSMCORE_TRY(const ClusterDescription description, hsmcore::DescribeCluster(home, given.verify));
   return DescriptionReport(description);
 }
 
@@ -142,18 +146,32 @@ Result<Report> Modify(const Context& context, const ModifyOptions& given) {
     message = "Backups are kept for " + std::to_string(*given.retention_days) + " days";
     data["backup-retention-days"] = *given.retention_days;
   }
-  if (given.availability_check) {
-    HSMCORE_CHECK(session->SetKeyAvailabilityCheck(*given.availability_check));
-    message += message.empty() ? "" : "; ";
-    message += *given.availability_check ? "New keys need two HSMs" : "New keys need one HSM";
-    data["key-availability-check"] = *given.availability_check;
+  if (given.enable_backups || given.disable_backups) {
+    HSMCORE_CHECK(session->SetAutomaticBackups(given.enable_backups));
+    message += message.empty() ? "" : "\n";
+    message += given.enable_backups ? "There is a backup every day" : "There are no daily backups";
+    data["automatic-backups"] = given.enable_backups;
+  }
+  if (given.enable_check || given.disable_check) {
+    HSMCORE_CHECK(session->SetKeyAvailabilityCheck(given.enable_check));
+    message += message.empty() ? "" : "\n";
+    message += given.enable_check ? "New keys need two HSMs" : "New keys need one HSM";
+    data["key-availability-check"] = given.enable_check;
+  }
+  if (!given.type_change.type.empty()) {
+    HSMCORE_TRY(const hsmcore::TypeChangeReport change,
+                session->ChangeType(given.type_change, ProgressBar("Changing the type")));
+    message += message.empty() ? "" : "\n";
+    message += TypeChangeText(change);
+    data["hsm-type-change"] = TypeChangeJson(change);
   }
   return MessageReport(message, data);
 }
 
 Result<Report> Sync(const Context& context) {
-  HSMCORE_CHECK(hsmcore::Cluster::RestoreGeneration(context.Home()));
-  HSMCORE_TRY(const bool mode, hsmcore::Cluster::RestoreMode(context.Home()));
+  HSMCORE_TRY(const auto home, context.Home());
+  HSMCORE_CHECK(hsmcore::Cluster::RestoreGeneration(home));
+  HSMCORE_TRY(const bool mode, hsmcore::Cluster::RestoreMode(home));
   HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
   HSMCORE_TRY(const std::vector<std::string> repaired, cluster->Sync());
   std::string message = repaired.empty() ? "Every HSM was in sync" : "Repaired";
@@ -223,6 +241,7 @@ void AddClusterCommands(CLI::App& parent, SelectedCommand& selected) {
                                       .example = "hsmctl cluster describe"});
   AddCreate(*group, selected);
   AddClusterSetupCommands(*group, selected);
+  AddClusterListCommand(*group, selected);
   const auto [app, options] =
       AddCommand<DescribeOptions>(*group, selected,
                                   {.name = "describe",
@@ -236,16 +255,42 @@ void AddClusterCommands(CLI::App& parent, SelectedCommand& selected) {
        .description = "Changes settings of the cluster; takes an admin",
        .example = "hsmctl --user admin cluster modify --backup-retention-days 30"},
       Modify);
-  CLI::Option_group* settings = modify.app->add_option_group("settings");
+  CLI::Option_group* const settings = modify.app->add_option_group("settings");
   settings->require_option(1, 0);
   settings
       ->add_option("--backup-retention-days", modify.options->retention_days,
                    "How long backups are kept, 7 to 379 (90)")
       ->type_name("DAYS");
-  settings->add_flag("--enable-key-availability-check,!--disable-key-availability-check",
-                     modify.options->availability_check,
-                     "Whether a new key needs two HSMs; without, it may be lost with a disk until "
-                     "the next backup");
+  CLI::Option* const backups =
+      settings->add_flag("--enable-automatic-backups", modify.options->enable_backups,
+                         "Whoever uses the cluster makes its daily backup, as unless changed");
+  settings
+      ->add_flag("--disable-automatic-backups", modify.options->disable_backups,
+                 "No daily backup; those of activation, HSMs that come and go, and changes of the "
+                 "type stay")
+      ->excludes(backups);
+  // Not one flag with two names: CLI11 sets it to false when another setting is given.
+  CLI::Option* const enable =
+      settings->add_flag("--enable-key-availability-check", modify.options->enable_check,
+                         "A new key needs two HSMs, as it does unless changed");
+  settings
+      ->add_flag("--disable-key-availability-check", modify.options->disable_check,
+                 "A new key needs one HSM, and may be lost with its disk until the next backup")
+      ->excludes(enable);
+  CLI::Option* type =
+      settings
+          ->add_option("--type", modify.options->type_change.type,
+                       "Of the HSMs: to a larger one, or back to the one before within 24 hours of "
+                       "the start; also goes on with a change that was cut short")
+          ->type_name("TYPE");
+  modify.app
+      ->add_flag("--yes", modify.options->type_change.accept_losses,
+                 "Go back to the type before though that loses keys or users")
+      ->needs(type);
+  modify.app
+      ->add_flag("--keep-new", modify.options->type_change.keep_new,
+                 "Keep the keys and users made since, when going back")
+      ->needs(type);
   AddPlainCommand(*group, selected,
                   {.name = "sync",
                    .description = "Repairs every HSM that is out of sync, damaged or empty",

@@ -30,7 +30,8 @@ struct ActivateOptions {
 };
 
 Result<Report> Csr(const Context& context) {
-  HSMCORE_TRY(const ClusterDescription cluster, hsmcore::DescribeCluster(context.Home(), false));
+  HSMCORE_TRY(const auto home, context.Home());
+  HSMCORE_TRY(const ClusterDescription cluster, hsmcore::DescribeCluster(home, false));
   if (cluster.csr.empty()) {
     return Fail(ErrorCode::kClusterState,
                 "the cluster is " + cluster.state +
@@ -43,8 +44,9 @@ Result<Report> Csr(const Context& context) {
 Result<Report> Initialize(const Context& context, const InitializeOptions& given) {
   HSMCORE_TRY(const std::string certificate, ReadTextFile(given.certificate));
   HSMCORE_TRY(const std::string trust_anchor, ReadTextFile(given.trust_anchor));
+  HSMCORE_TRY(const auto home, context.Home());
   HSMCORE_TRY(const ClusterDescription cluster,
-              hsmcore::InitializeCluster(context.Home(), certificate, trust_anchor));
+              hsmcore::InitializeCluster(home, certificate, trust_anchor));
   return Report{.data = ClusterJson(cluster),
                 .text = ClusterText(cluster),
                 .note = "next: hsmctl cluster activate"};
@@ -52,8 +54,8 @@ Result<Report> Initialize(const Context& context, const InitializeOptions& given
 
 Result<Report> Activate(const Context& context, const ActivateOptions& given) {
   HSMCORE_TRY(const hsmcore::SecretBytes password, NewPassword(given.password_source, given.admin));
-  HSMCORE_TRY(const ClusterPtr cluster,
-              hsmcore::ActivateCluster(context.Home(), given.admin, password));
+  HSMCORE_TRY(const auto home, context.Home());
+  HSMCORE_TRY(const ClusterPtr cluster, hsmcore::ActivateCluster(home, given.admin, password));
   HSMCORE_TRY(const ClusterDescription description, cluster->Describe(false));
   Report report{.data = ClusterJson(description), .text = ClusterText(description), .note = {}};
   report.note =
@@ -66,7 +68,8 @@ Result<Report> Activate(const Context& context, const ActivateOptions& given) {
 }
 
 Result<Report> Delete(const Context& context) {
-  HSMCORE_CHECK(hsmcore::DeleteCluster(context.Home()));
+  HSMCORE_TRY(const auto home, context.Home());
+  HSMCORE_CHECK(hsmcore::DeleteCluster(home));
   return MessageReport("Deleted the cluster; its backups stay", {{"state", "DELETED"}});
 }
 

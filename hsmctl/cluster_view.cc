@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster_view.h"
 
+#include <algorithm>
+#include <ctime>
+#include <functional>
 #include <utility>
 
 #include "hsmcore/hsm_type.h"
@@ -12,6 +15,13 @@ using hsmcore::ClusterMode;
 using hsmcore::HsmDescription;
 
 namespace {
+
+bool IsTypeChanging(const ClusterDescription& cluster) {
+  if (!cluster.type_change) return false;
+  const auto state = hsmcore::ClusterStateByName(cluster.state);
+  return (state && IsLimitedWrite(*state)) ||
+         std::time(nullptr) < cluster.type_change->rollback_until;
+}
 
 // The mode and what of it is not as usual.
 std::string ModeText(const ClusterDescription& cluster) {
@@ -60,15 +70,74 @@ void AddContent(const ClusterDescription& cluster, Table& summary) {
   summary.AddRow({"Users", QuotaText(cluster.users, type.users)});
   summary.AddRow({"Created", TimeText(cluster.created)});
   summary.AddRow({"Revision", std::to_string(cluster.revision)});
+  summary.AddRow({"Newest backup",
+                  cluster.newest_backup.empty()
+                      ? "none"
+                      : cluster.newest_backup + " of " + TimeText(cluster.newest_backup_created)});
+}
+
+Json IdJson(const std::string& id) { return id.empty() ? Json() : Json(id); }
+
+// Nothing once it is done and can no longer be taken back.
+Json TypeChangeJson(const ClusterDescription& cluster) {
+  if (!IsTypeChanging(cluster)) return {};
+  const hsmcore::TypeChangeDescription& change = *cluster.type_change;
+  return {{"from", change.from},
+          {"to", change.to},
+          {"start-timestamp", change.started},
+          {"rollback-expiration", change.rollback_until},
+          {"backup-id", IdJson(change.backup)},
+          {"rollback-backup-id", IdJson(change.rollback_backup)}};
+}
+
+Json NewestBackupJson(const ClusterDescription& cluster) {
+  if (cluster.newest_backup.empty()) return {};
+  return {{"backup-id", cluster.newest_backup},
+          {"create-timestamp", cluster.newest_backup_created}};
+}
+
+std::string TypeChangeText(const ClusterDescription& cluster) {
+  const hsmcore::TypeChangeDescription& change = *cluster.type_change;
+  return "from " + change.from + " to " + change.to + " since " + TimeText(change.started) +
+         "; can be taken back until " + TimeText(change.rollback_until);
+}
+
+// Which HSMs are done is of interest while not all are.
+bool IsMixed(const std::vector<HsmDescription>& hsms) {
+  return std::ranges::adjacent_find(hsms, std::ranges::not_equal_to(), &HsmDescription::type) !=
+         hsms.end();
 }
 
 }  // namespace
 
+std::string TypeChangeText(const hsmcore::TypeChangeReport& change) {
+  std::string text = "The HSMs are of type " + change.to;
+  text += change.rolled_back ? " again" : ", and were of type " + change.from;
+  if (!change.losses.none()) text += "; " + change.losses.ToString();
+  for (const std::string& problem : change.problems) {
+    text += "\n" + problem + "; repair it with 'hsmctl cluster sync', or replace it";
+  }
+  return text;
+}
+
+Json TypeChangeJson(const hsmcore::TypeChangeReport& change) {
+  return {{"from", change.from},
+          {"to", change.to},
+          {"rolled-back", change.rolled_back},
+          {"backups", change.backups},
+          {"lost", change.losses.lost},
+          {"changed", change.losses.changed},
+          {"returned", change.losses.returned},
+          {"problems", change.problems}};
+}
+
 Json HsmJson(const HsmDescription& hsm) {
-  return {{"hsm-id", hsm.id},          {"availability-zone", hsm.zone},
-          {"state", hsm.state},        {"problem", hsm.problem},
-          {"path", hsm.path.string()}, {"revision", hsm.revision},
-          {"keys", hsm.keys},          {"users", hsm.users}};
+  return {{"hsm-id", hsm.id},         {"availability-zone", hsm.zone},
+          {"hsm-type", hsm.type},     {"state", hsm.state},
+          {"problem", hsm.problem},   {"path", hsm.path.string()},
+          {"revision", hsm.revision}, {"keys", hsm.keys},
+          {"users", hsm.users},       {"operations", hsm.operations},
+          {"errors", hsm.errors}};
 }
 
 Json ClusterJson(const ClusterDescription& cluster) {
@@ -78,6 +147,7 @@ Json ClusterJson(const ClusterDescription& cluster) {
   return {{"cluster-id", cluster.id},
           {"state", cluster.state},
           {"hsm-type", cluster.type},
+          {"hsm-type-change", TypeChangeJson(cluster)},
           {"mode", NameOf(cluster.mode)},
           {"fips-module", in_fips_mode ? Json(cluster.fips_module.Summary()) : Json()},
           {"fips-module-problem", cluster.fips_module.problem},
@@ -88,6 +158,7 @@ Json ClusterJson(const ClusterDescription& cluster) {
           {"key-availability-check", cluster.key_availability_check},
           {"home", cluster.home.string()},
           {"source-backup-id", cluster.source_backup},
+          {"newest-backup", NewestBackupJson(cluster)},
           {"certificates",
            {{"cluster-csr", cluster.csr},
             {"cluster-certificate", cluster.certificate},
@@ -99,11 +170,15 @@ Json ClusterJson(const ClusterDescription& cluster) {
 }
 
 std::string HsmTable(const std::vector<HsmDescription>& hsms) {
-  Table table({"HSM", "ZONE", "STATE", "REVISION", "KEYS", "USERS", "PATH"});
+  Table table(
+      {"HSM", "ZONE", "STATE", "REVISION", "KEYS", "USERS", "OPERATIONS", "ERRORS", "PATH"});
   std::string problems;
+  const bool mixed = IsMixed(hsms);
   for (const HsmDescription& hsm : hsms) {
-    table.AddRow({hsm.id, hsm.zone, hsm.state, std::to_string(hsm.revision),
-                  std::to_string(hsm.keys), std::to_string(hsm.users), hsm.path.string()});
+    const std::string state = mixed ? hsm.state + ", " + hsm.type : hsm.state;
+    table.AddRow({hsm.id, hsm.zone, state, std::to_string(hsm.revision), std::to_string(hsm.keys),
+                  std::to_string(hsm.users), std::to_string(hsm.operations),
+                  std::to_string(hsm.errors), hsm.path.string()});
     if (!hsm.problem.empty()) problems += "\n" + hsm.id + ": " + hsm.problem + "\n";
   }
   return table.ToString() + problems;
@@ -113,6 +188,7 @@ std::string ClusterText(const ClusterDescription& cluster) {
   Table summary({"Cluster", cluster.id});
   summary.AddRow({"State", cluster.state});
   if (!cluster.type.empty()) summary.AddRow({"Type", cluster.type});
+  if (IsTypeChanging(cluster)) summary.AddRow({"Type change", TypeChangeText(cluster)});
   summary.AddRow({"Mode", ModeText(cluster)});
   if (cluster.mode == ClusterMode::kFips) {
     summary.AddRow({"FIPS module", FipsModuleText(cluster.fips_module)});

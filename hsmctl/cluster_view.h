@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "hsmcore/cluster.h"
+#include "hsmcore/type_change.h"
 #include "output.h"
 
 namespace hsmctl {
@@ -16,6 +17,10 @@ Json ClusterJson(const hsmcore::ClusterDescription& cluster);
 // A line for each, and below them what is wrong.
 std::string HsmTable(const std::vector<hsmcore::HsmDescription>& hsms);
 std::string ClusterText(const hsmcore::ClusterDescription& cluster);
+
+// What a change of the HSMs' type has done.
+std::string TypeChangeText(const hsmcore::TypeChangeReport& change);
+Json TypeChangeJson(const hsmcore::TypeChangeReport& change);
 
 }  // namespace hsmctl
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "files.h"
+#include "hsmcore/backup.h"
 #include "hsmcore/settings.h"
 #include "password.h"
 
@@ -14,10 +15,12 @@ namespace hsmctl {
 namespace {
 
 using hsmcore::Cluster;
+using hsmcore::ClusterList;
 using hsmcore::ClusterPtr;
 using hsmcore::Credential;
 using hsmcore::ErrorCode;
 using hsmcore::Fail;
+using hsmcore::ListedCluster;
 using hsmcore::Result;
 using hsmcore::Role;
 using hsmcore::Session;
@@ -81,19 +84,63 @@ bool SameUser(std::string_view a, std::string_view b) {
       a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
-std::filesystem::path Context::Home() const {
-  return options_.home.empty() ? hsmcore::DefaultHome() : AbsolutePath(options_.home);
+Result<ListedCluster> FindCluster(const std::string& name_or_id) {
+  HSMCORE_TRY(const ClusterList list, ClusterList::Read());
+  if (auto found = list.Find(name_or_id)) return *std::move(found);
+  HSMCORE_TRY(ListedCluster usual, hsmcore::DefaultCluster());
+  const Result<std::string> id = hsmcore::ClusterIdAt(usual.home);
+  if (id && *id == name_or_id) return usual;
+  const std::string known = list.Names();
+  return Fail(ErrorCode::kHomeNotFound, "no cluster '" + name_or_id + "' in " +
+                                            list.file().string() +
+                                            (known.empty() ? "" : "; there are:" + known));
+}
+
+// Which one, and how it is used here; with --home nothing is known but that.
+Result<ListedCluster> Context::Place(const std::optional<std::string>& named) const {
+  if (!options_.home.empty()) {
+    return ListedCluster{
+        .name = {}, .home = AbsolutePath(options_.home), .user = {}, .pin_source = {}};
+  }
+  if (options_.cluster) return FindCluster(*options_.cluster);
+  return named ? FindCluster(*named) : hsmcore::DefaultCluster();
+}
+
+Result<std::filesystem::path> Context::Home() const {
+  HSMCORE_TRY(ListedCluster place, Place(std::nullopt));
+  return std::move(place.home);
 }
 
 Result<Credential> Context::FindCredential(const LoginNames& names) const {
   return CredentialFor(names);
 }
 
-Result<ClusterPtr> Context::OpenCluster() const {
+Result<ClusterPtr> Context::OpenCluster(const std::optional<std::string>& named) const {
   HSMCORE_TRY(const bool disabled, hsmcore::KeyAvailabilityCheckDisabled());
-  HSMCORE_TRY(ClusterPtr cluster, Cluster::Open(Home()));
-  if (disabled || options_.no_availability_check) cluster->DisableKeyAvailabilityCheck();
+  HSMCORE_TRY(const ListedCluster place, Place(named));
+  HSMCORE_TRY(ClusterPtr cluster, Cluster::Open(place.home));
+  if (named && named != place.name && *named != cluster->id()) {
+    return Fail(ErrorCode::kHomeNotFound,
+                "the URI names cluster " + *named + "; the command line leads to " +
+                    (place.name.empty() ? cluster->id() : place.name + " (" + cluster->id() + ")"));
+  }
+  if (disabled || options_.no_availability_check || place.no_availability_check) {
+    cluster->DisableKeyAvailabilityCheck();
+  }
+  opened_.push_back(cluster);
   return cluster;
+}
+
+std::vector<std::string> Context::MakeDailyBackups() const {
+  std::vector<std::string> said;
+  for (const ClusterPtr& cluster : opened_) {
+    const auto made = cluster->CreateDailyBackup(0);
+    if (made && *made) said.push_back("made the daily backup " + (*made)->id);
+    // Not the business of who may use the cluster and not write to its home.
+    if (made || made.error().code() == hsmcore::ErrorCode::kHomeAccess) continue;
+    said.push_back("the daily backup could not be made: " + made.error().Message());
+  }
+  return said;
 }
 
 Result<std::shared_ptr<Session>> Context::Login(Cluster& cluster, const LoginNames& names,

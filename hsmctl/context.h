@@ -5,8 +5,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "hsmcore/cluster.h"
+#include "hsmcore/cluster_list.h"
 
 namespace hsmctl {
 
@@ -17,7 +19,8 @@ struct LoginNames {
 };
 
 struct GlobalOptions {
-  std::string home;  // empty: hsmcore::DefaultHome()
+  std::string home;  // empty, and no cluster: hsmcore::DefaultCluster()
+  std::optional<std::string> cluster;
   LoginNames login;
   bool no_availability_check = false;
 };
@@ -28,8 +31,15 @@ class Context {
   explicit Context(const GlobalOptions& options) : options_(options) {}
 
   const LoginNames& login() const { return options_.login; }
-  std::filesystem::path Home() const;
-  hsmcore::Result<hsmcore::ClusterPtr> OpenCluster() const;
+  // What --cluster says, in the words of the command line.
+  const std::optional<std::string>& cluster() const { return options_.cluster; }
+  // Of --home, else --cluster, else hsmcore::DefaultCluster(). kHomeNotFound: no such cluster;
+  // kSetting.
+  hsmcore::Result<std::filesystem::path> Home() const;
+  // `named` is what a URI says: it chooses where the command line does not, and has to agree with
+  // it where that does.
+  hsmcore::Result<hsmcore::ClusterPtr> OpenCluster(
+      const std::optional<std::string>& named = std::nullopt) const;
 
   // The credential that Login would use. kLoginRequired, kPinSource, kPinFormat.
   hsmcore::Result<hsmcore::Credential> FindCredential(const LoginNames& names) const;
@@ -43,9 +53,19 @@ class Context {
                                                            const LoginNames& names,
                                                            std::optional<hsmcore::Role> role) const;
 
+  // The daily backup of every cluster that the command has opened, where it is due. What there is
+  // to say about it, a line each; mostly nothing.
+  std::vector<std::string> MakeDailyBackups() const;
+
  private:
+  hsmcore::Result<hsmcore::ListedCluster> Place(const std::optional<std::string>& named) const;
+
+  mutable std::vector<hsmcore::ClusterPtr> opened_;
   GlobalOptions options_;
 };
+
+// A cluster that this machine knows, by name or id. kHomeNotFound; kSetting.
+hsmcore::Result<hsmcore::ListedCluster> FindCluster(const std::string& name_or_id);
 
 // --pin-source and --password-source take relative paths, hsmcore does not.
 std::string AbsoluteSource(const std::string& source);

@@ -39,13 +39,13 @@ Result<Report> Create(const Context& context, const CreateOptions& given) {
   hsmcore::HsmOptions options;
   options.zone = given.zone;
   if (!given.path.empty()) options.directory = AbsolutePath(given.path);
+  HSMCORE_TRY(const auto home, context.Home());
   HSMCORE_TRY(const HsmDescription hsm,
               hsmcore::AddHsm(
-                  context.Home(), options, [&] { return context.FindCredential(context.login()); },
+                  home, options, [&] { return context.FindCredential(context.login()); },
                   ProgressBar("Restoring")));
   Report report = HsmReport(hsm);
-  HSMCORE_TRY(const ClusterDescription description,
-              hsmcore::DescribeCluster(context.Home(), false));
+  HSMCORE_TRY(const ClusterDescription description, hsmcore::DescribeCluster(home, false));
   if (!description.csr.empty()) {
     report.note = description.certificate.empty()
                       ? "next: hsmctl cluster csr, then hsmctl cluster initialize"
@@ -61,8 +61,9 @@ Result<Report> Create(const Context& context, const CreateOptions& given) {
 }
 
 Result<Report> Delete(const Context& context, const DeleteOptions& given) {
-  HSMCORE_CHECK(hsmcore::RemoveHsm(context.Home(), given.id, given.also_last));
-  HSMCORE_TRY(const ClusterDescription left, hsmcore::DescribeCluster(context.Home(), false));
+  HSMCORE_TRY(const auto home, context.Home());
+  HSMCORE_CHECK(hsmcore::RemoveHsm(home, given.id, given.also_last));
+  HSMCORE_TRY(const ClusterDescription left, hsmcore::DescribeCluster(home, false));
   Report report = MessageReport("Deleted " + given.id, {{"hsm-id", given.id}});
   if (left.hsms.empty()) {
     report.note =
@@ -77,8 +78,8 @@ Result<Report> Delete(const Context& context, const DeleteOptions& given) {
 }
 
 Result<Report> List(const Context& context) {
-  HSMCORE_TRY(const ClusterDescription description,
-              hsmcore::DescribeCluster(context.Home(), false));
+  HSMCORE_TRY(const auto home, context.Home());
+  HSMCORE_TRY(const ClusterDescription description, hsmcore::DescribeCluster(home, false));
   Json list = Json::array();
   for (const HsmDescription& hsm : description.hsms) list.push_back(HsmJson(hsm));
   return Report{

@@ -55,6 +55,7 @@ struct GenerateFileOptions {
 
 // A session, and the objects of the one key that the filter names.
 struct OneKey {
+  std::optional<std::string> cluster;  // that the URI or the command line names
   SessionPtr session;
   std::vector<KeyInfo> halves;
 };
@@ -63,7 +64,9 @@ Result<OneKey> LoginAndFindOneKey(const Context& context, const std::vector<std:
   HSMCORE_TRY(const KeyFilter filter, ParseFilter(terms));
   HSMCORE_TRY(SessionPtr session, LoginForKeys(context, filter));
   HSMCORE_TRY(std::vector<KeyInfo> halves, FindOneKey(*session, filter.query));
-  return OneKey{.session = std::move(session), .halves = std::move(halves)};
+  return OneKey{.cluster = filter.cluster ? filter.cluster : context.cluster(),
+                .session = std::move(session),
+                .halves = std::move(halves)};
 }
 
 // A piece of the whole list. The token is the last handle of the piece before: keys that come and
@@ -189,16 +192,18 @@ Result<std::string> PublicPem(const KeyInfo& info) {
   return hsmcore::EncodePublicKeyPem(spki);
 }
 
-Result<std::string> ReferencePem(Session& session, const KeyInfo& info) {
+Result<std::string> ReferencePem(const OneKey& found, const std::optional<std::string>& cluster) {
+  const KeyInfo& info = found.halves.front();
   if (info.klass != KeyClass::kPrivateKey && !info.pair) {
     return Fail(ErrorCode::kPublicKeyOnly,
                 info.handle.ToString() + " has no private half; use --encoding pem");
   }
   KeyQuery query;
   query.handle = info.handle.PrivateHalf();
-  HSMCORE_TRY(const KeyPtr key, session.Load(query, true));
-  HSMCORE_TRY(std::string uri, session.ReferenceUri(*key));
-  return hsmcore::KeyReference{.uri = std::move(uri), .spki = key->spki()}.ToPem();
+  HSMCORE_TRY(const KeyPtr key, found.session->Load(query, true));
+  HSMCORE_TRY(hsmcore::KeyUri uri, found.session->ReferenceUri(*key));
+  uri.cluster = cluster;
+  return hsmcore::KeyReference{.uri = uri.ToString(), .spki = key->spki()}.ToPem();
 }
 
 Result<Report> GenerateFile(const Context& context, const GenerateFileOptions& given) {
@@ -211,7 +216,7 @@ Result<Report> GenerateFile(const Context& context, const GenerateFileOptions& g
                     "hsm:LABEL;type=secret-key, and 'key wrap' takes it out encrypted");
   }
   HSMCORE_TRY(const std::string pem,
-              given.encoding == "pem" ? PublicPem(info) : ReferencePem(*key.session, info));
+              given.encoding == "pem" ? PublicPem(info) : ReferencePem(key, key.cluster));
   HSMCORE_CHECK(WriteNewFile(
       given.path, given.force ? NewFile::IfExists::kReplace : NewFile::IfExists::kFail, pem));
   return MessageReport("Successfully generated key file", {{"path", given.path}});

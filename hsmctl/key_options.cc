@@ -132,11 +132,7 @@ Result<KeyFilter> ParseFilter(const std::vector<std::string>& terms) {
 }
 
 Result<std::shared_ptr<Session>> LoginForKeys(const Context& context, const KeyFilter& filter) {
-  HSMCORE_TRY(const hsmcore::ClusterPtr cluster, context.OpenCluster());
-  if (filter.cluster && *filter.cluster != cluster->id()) {
-    return Fail(ErrorCode::kKeyNotFound,
-                "the URI names cluster " + *filter.cluster + ", this one is " + cluster->id());
-  }
+  HSMCORE_TRY(const hsmcore::ClusterPtr cluster, context.OpenCluster(filter.cluster));
   LoginNames names = context.login();
   if (!names.user) names.user = filter.login.user;
   if (!names.pin_source) names.pin_source = filter.login.pin_source;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <filesystem>
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "command.h"
@@ -27,6 +29,7 @@ using SessionPtr = std::shared_ptr<hsmcore::Session>;
 // The clone that things go to, and who logs in there.
 struct Destination {
   std::string home;
+  std::string cluster;  // one of the two
   std::optional<std::string> pin_source;
 };
 
@@ -48,11 +51,19 @@ struct BothSides {
   SessionPtr login_there;
 };
 
+Result<std::filesystem::path> HomeOf(const Destination& destination) {
+  if (destination.cluster.empty()) return AbsolutePath(destination.home);
+  HSMCORE_TRY(hsmcore::ListedCluster cluster, FindCluster(destination.cluster));
+  return std::move(cluster.home);
+}
+
 Result<BothSides> Open(const Context& context, const Destination& destination,
-                       std::optional<Role> role) {
+                       std::optional<Role> role,
+                       const std::optional<std::string>& named = std::nullopt) {
   BothSides both;
-  HSMCORE_TRY(both.from, context.OpenCluster());
-  HSMCORE_TRY(both.to, Cluster::Open(AbsolutePath(destination.home)));
+  HSMCORE_TRY(both.from, context.OpenCluster(named));
+  HSMCORE_TRY(const std::filesystem::path home, HomeOf(destination));
+  HSMCORE_TRY(both.to, Cluster::Open(home));
   HSMCORE_TRY(both.login, context.Login(*both.from, context.login(), role));
   LoginNames there = context.login();
   if (destination.pin_source) there = {.user = {}, .pin_source = destination.pin_source};
@@ -73,7 +84,7 @@ Result<std::set<KeyHandle>> Wanted(hsmcore::Session& session, const KeyFilter& f
 // What was copied stays when a later one fails; the same command goes on from there.
 Result<Report> ReplicateKeys(const Context& context, const KeyOptions& given) {
   HSMCORE_TRY(const KeyFilter filter, ParseFilter(given.filter));
-  HSMCORE_TRY(const BothSides both, Open(context, given.destination, std::nullopt));
+  HSMCORE_TRY(const BothSides both, Open(context, given.destination, std::nullopt, filter.cluster));
   HSMCORE_TRY(const std::set<KeyHandle> wanted, Wanted(*both.login, filter));
   Json copied = Json::array();
   Json there = Json::array();
@@ -101,9 +112,11 @@ Result<Report> ReplicateUser(const Context& context, const UserOptions& given) {
 }
 
 void AddDestination(CLI::App& app, Destination& destination) {
-  app.add_option("--destination-home", destination.home, "The home of the clone")
-      ->required()
-      ->type_name("DIR");
+  CLI::Option_group* where = app.add_option_group("destination", "The clone, in one of two ways");
+  where->require_option(1);
+  where->add_option("--destination-cluster", destination.cluster, "Its name or id (cluster list)")
+      ->type_name("NAME");
+  where->add_option("--destination-home", destination.home, "Its home")->type_name("DIR");
   app.add_option("--destination-pin-source", destination.pin_source,
                  "Who logs in there, and his password (the same as here)")
       ->type_name("file:PATH");
@@ -117,7 +130,7 @@ void AddKeyReplicateCommand(CLI::App& key_group, SelectedCommand& selected) {
       {.name = "replicate",
        .description = "Copies keys to a clone of the cluster, under the same references",
        .example = "hsmctl --user app key replicate --filter attr.label=tls-2026 "
-                  "--destination-home /srv/clone"},
+                  "--destination-cluster green"},
       ReplicateKeys);
   app->add_option("--filter", options->filter,
                   "key-reference=0x..., attr.NAME=VALUE or a hsm: URI; all must match")
@@ -132,7 +145,7 @@ void AddUserReplicateCommand(CLI::App& user_group, SelectedCommand& selected) {
       {.name = "replicate",
        .description = "Copies a crypto user with his passwords to a clone; takes an admin",
        .example = "hsmctl --user admin user replicate --username app "
-                  "--destination-home /srv/clone"},
+                  "--destination-cluster green"},
       ReplicateUser);
   app->add_option("--username", options->username, "Who")->required()->type_name("NAME");
   AddDestination(*app, options->destination);

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <utility>
 
-#include "hsmcore/settings.h"
+#include "hsmcore/backup.h"
 
 namespace provider {
 namespace {
@@ -21,6 +21,9 @@ using hsmcore::SecretAccess;
 using hsmcore::SecretBytes;
 
 constexpr std::size_t kMaxPassphrase = 1024;
+// A backup of so many takes a second or two, once a day. It is what CloudHSM's largest type holds;
+// of more, hsmctl makes it.
+constexpr std::uint64_t kMostKeysInPassing = 20'000;
 
 std::string UserText(const std::string& user) {
   return user.empty() ? "a crypto user" : "user '" + user + "'";
@@ -81,75 +84,97 @@ Result<Credential> FromAnswer(const SecretBytes& answer, const std::string& user
 
 }  // namespace
 
-Result<std::filesystem::path> Access::ReadHome() const {
-  const auto environment = hsmcore::Environment("HSM_HOME");
-  const auto setting = environment ? environment : core_.Setting("home");
-  std::filesystem::path home = setting ? std::filesystem::path(*setting) : hsmcore::DefaultHome();
-  if (home.is_absolute()) return home;
-  return Fail(ErrorCode::kSetting, std::string(environment ? "HSM_HOME" : "home") + " is '" +
-                                       home.string() + "'; it has to be an absolute path");
+Access::~Access() {
+  Place* place = named_.load();
+  while (place != nullptr) delete std::exchange(place, place->next);
+}
+
+// Without a lock, as PublishOnce. Two threads that ask for a new name at once may each add it. A
+// name that leads nowhere is not kept: there is no end of those.
+Result<std::reference_wrapper<const Access::Place>> Access::PlaceOf(const KeyUri& uri) const {
+  if (!uri.cluster) return std::cref(default_);
+  Place* first = named_.load(std::memory_order_acquire);
+  for (const Place* place = first; place != nullptr; place = place->next) {
+    if (place->name == uri.cluster) return std::cref(*place);
+  }
+  auto added = std::make_unique<Place>(uri.cluster);
+  HSMCORE_CHECK(SettingsOf(*added));
+  added->next = first;
+  while (!named_.compare_exchange_weak(added->next, added.get(), std::memory_order_acq_rel)) {
+  }
+  return std::cref(*added.release());
+}
+
+Result<std::reference_wrapper<const ClusterSettings>> Access::SettingsOf(const Place& place) const {
+  return place.settings.Get([&]() -> Result<ClusterSettings> {
+    return place.name ? ReadNamedSettings(core_, *place.name) : ReadDefaultSettings(core_);
+  });
 }
 
 Result<hsmcore::ModeRules> Access::Rules() const {
   HSMCORE_TRY(const hsmcore::ModeRules& rules, rules_.Get([this]() -> Result<hsmcore::ModeRules> {
-    HSMCORE_TRY(const std::filesystem::path home, ReadHome());
+    HSMCORE_TRY(const std::filesystem::path home, ReadDefaultHome(core_));
     return hsmcore::Cluster::RulesAt(home);
   }));
   return rules;
 }
 
-Result<Access::Settings> Access::ReadSettings() const {
-  Settings settings;
-  HSMCORE_TRY(settings.home, ReadHome());
-  settings.user = core_.Setting("user").value_or("");
-  settings.pin_source = core_.Setting("pin-source").value_or("");
-  HSMCORE_TRY(settings.no_availability_check, hsmcore::KeyAvailabilityCheckDisabled());
-  constexpr const char* kNoCheck = "disable-key-availability-check";
-  if (const auto value = core_.Setting(kNoCheck)) {
-    HSMCORE_TRY(const bool disabled, hsmcore::YesOrNo(kNoCheck, *value));
-    settings.no_availability_check = settings.no_availability_check || disabled;
-  }
-  HSMCORE_TRY(settings.environment_pin, hsmcore::CredentialFromEnvironment());
-  if (auto text = core_.Setting("pin")) {
-    const SecretBytes pin = SecretBytes::CopyOf(std::string_view(*text));
-    hsmcore::WipeMemory(text->data(), text->size());
-    HSMCORE_TRY(settings.pin, Credential::FromPin(pin));
-  }
-  return settings;
-}
-
-Result<hsmcore::ClusterPtr> Access::Open(const KeyUri& uri) const {
-  HSMCORE_TRY(const Settings& settings, settings_.Get([this] { return ReadSettings(); }));
+Result<hsmcore::ClusterPtr> Access::Open(const Place& place) const {
+  HSMCORE_TRY(const ClusterSettings& settings, SettingsOf(place));
   HSMCORE_TRY(const hsmcore::ClusterPtr& cluster,
-              cluster_.Get([&] { return hsmcore::Cluster::Open(settings.home); }));
+              place.cluster.Get([&] { return hsmcore::Cluster::Open(settings.home); }));
   if (settings.no_availability_check) cluster->DisableKeyAvailabilityCheck();
   HSMCORE_TRY(const hsmcore::ModeRules rules, Rules());
-  if (cluster->rules() != rules) {
-    return Fail(ErrorCode::kModeForbids, "the cluster at " + cluster->home().string() +
-                                             " was made since this program began to use the "
-                                             "provider, which works in another mode; start the "
-                                             "program again");
+  if (cluster->rules() == rules) return cluster;
+  if (place.name) {
+    return Fail(ErrorCode::kModeForbids,
+                "cluster '" + *place.name + "' works in another mode than the default one, and " +
+                    "a program's provider works in one: make '" + *place.name +
+                    "' the default of this program with home or HSM_HOME");
   }
-  if (uri.cluster && *uri.cluster != cluster->id()) {
-    return Fail(ErrorCode::kHomeNotFound, "the URI names cluster '" + *uri.cluster +
-                                              "'; the one at " + cluster->home().string() + " is " +
-                                              cluster->id());
-  }
-  return cluster;
+  return Fail(ErrorCode::kModeForbids,
+              "the cluster at " + cluster->home().string() +
+                  " was made since this program began to use the provider, which works in another "
+                  "mode; start the program again");
 }
 
-// Read at each login, because the credential in it may have been replaced by a new one; what was
-// read first serves a process that can no longer read the file.
-Result<Credential> Access::FromPinFile(const std::string& source) const {
-  Result<Credential> fresh = Credential::FromSource(source);
-  HSMCORE_TRY(const Credential& first, pin_file_.Get([&fresh]() -> Result<Credential> {
-    if (!fresh) return std::unexpected(fresh.error());
-    return Copy(*fresh);
-  }));
-  return fresh ? std::move(fresh) : Copy(first);
+std::optional<std::string> Access::NameOf(std::string_view cluster_id) const {
+  const auto leads_there = [&](const Place& place) {
+    const hsmcore::ClusterPtr* open = place.cluster.Ready();
+    return open != nullptr && (*open)->id() == cluster_id;
+  };
+  if (leads_there(default_)) return std::nullopt;
+  for (const Place* place = named_.load(std::memory_order_acquire); place != nullptr;
+       place = place->next) {
+    if (leads_there(*place)) return place->name;
+  }
+  return std::nullopt;
 }
 
-Result<std::optional<Credential>> Access::AtHand(const KeyUri& uri) const {
+// What the settings and the environment say; the file of `pin-source` is read at each login,
+// because the credential in it may have been replaced by a new one, and what was read first serves
+// a process that can no longer read it.
+Result<std::optional<Credential>> Access::Configured(const Place& place, const KeyUri& uri) const {
+  HSMCORE_TRY(const ClusterSettings& settings, SettingsOf(place));
+  const auto environment = [&] {
+    return settings.environment_pin && !IsForOther(*settings.environment_pin, uri);
+  };
+  if (!settings.own_pin && environment()) return Copy(*settings.environment_pin);
+  if (!settings.pin_source.empty()) {
+    Result<Credential> fresh = Credential::FromSource(settings.pin_source);
+    HSMCORE_TRY(const Credential& first, place.pin_file.Get([&fresh]() -> Result<Credential> {
+      if (!fresh) return std::unexpected(fresh.error());
+      return Copy(*fresh);
+    }));
+    Credential credential = fresh ? *std::move(fresh) : Copy(first);
+    if (!IsForOther(credential, uri)) return credential;
+  }
+  if (settings.pin && !IsForOther(*settings.pin, uri)) return Copy(*settings.pin);
+  if (settings.own_pin && environment()) return Copy(*settings.environment_pin);
+  return std::nullopt;
+}
+
+Result<std::optional<Credential>> Access::AtHand(const Place& place, const KeyUri& uri) const {
   if (uri.pin_value) {
     HSMCORE_TRY(Credential credential, Credential::FromPin(*uri.pin_value));
     if (!IsForOther(credential, uri)) return credential;
@@ -158,31 +183,24 @@ Result<std::optional<Credential>> Access::AtHand(const KeyUri& uri) const {
     HSMCORE_TRY(Credential credential, Credential::FromSource(*uri.pin_source));
     if (!IsForOther(credential, uri)) return credential;
   }
-  HSMCORE_TRY(const Settings& settings, settings_.Get([this] { return ReadSettings(); }));
-  if (settings.environment_pin && !IsForOther(*settings.environment_pin, uri)) {
-    return Copy(*settings.environment_pin);
-  }
-  if (!settings.pin_source.empty()) {
-    HSMCORE_TRY(Credential credential, FromPinFile(settings.pin_source));
-    if (!IsForOther(credential, uri)) return credential;
-  }
-  if (settings.pin && !IsForOther(*settings.pin, uri)) return Copy(*settings.pin);
-  return std::nullopt;
+  return Configured(place, uri);
 }
 
-Result<std::string> Access::UserFor(hsmcore::Cluster& cluster, const KeyUri& uri) const {
+Result<std::string> Access::UserFor(const Place& place, hsmcore::Cluster& cluster,
+                                    const KeyUri& uri) const {
   if (uri.user) return *uri.user;
-  HSMCORE_TRY(const Settings& settings, settings_.Get([this] { return ReadSettings(); }));
+  HSMCORE_TRY(const ClusterSettings& settings, SettingsOf(place));
   if (!settings.user.empty()) return settings.user;
   HSMCORE_TRY(const std::optional<std::string> only, cluster.OnlyCryptoUser());
   return only.value_or("");
 }
 
 Result<SessionPtr> Access::Login(const KeyUri& uri, const Prompt& prompt) const {
-  HSMCORE_TRY(const hsmcore::ClusterPtr cluster, Open(uri));
-  HSMCORE_TRY(std::optional<Credential> credential, AtHand(uri));
+  HSMCORE_TRY(const Place& place, PlaceOf(uri));
+  HSMCORE_TRY(const hsmcore::ClusterPtr cluster, Open(place));
+  HSMCORE_TRY(std::optional<Credential> credential, AtHand(place, uri));
   if (!credential || credential->user.empty()) {
-    HSMCORE_TRY(std::string user, UserFor(*cluster, uri));
+    HSMCORE_TRY(std::string user, UserFor(place, *cluster, uri));
     if (credential) {
       credential->user = std::move(user);
     } else {
@@ -196,16 +214,21 @@ Result<SessionPtr> Access::Login(const KeyUri& uri, const Prompt& prompt) const 
                 "as user:password in the PIN, or with user in the provider's section of "
                 "openssl.cnf");
   }
-  return cluster->Login(*credential, hsmcore::Role::kCryptoUser);
+  HSMCORE_TRY(SessionPtr session, cluster->Login(*credential, hsmcore::Role::kCryptoUser));
+  // Who loads or makes a key is not in a hurry, and must not fail for the sake of a backup.
+  [[maybe_unused]] const auto backup = cluster->CreateDailyBackup(kMostKeysInPassing);
+  return session;
 }
 
 Result<SessionPtr> Access::LoginWithoutAsking(const KeyUri& uri) const {
-  HSMCORE_TRY(const std::optional<Credential> credential, AtHand(uri));
+  HSMCORE_TRY(const Place& place, PlaceOf(uri));
+  HSMCORE_TRY(const std::optional<Credential> credential, AtHand(place, uri));
   return credential ? Login(uri, Prompt{}) : Anonymous(uri);
 }
 
 Result<SessionPtr> Access::Anonymous(const KeyUri& uri) const {
-  HSMCORE_TRY(const hsmcore::ClusterPtr cluster, Open(uri));
+  HSMCORE_TRY(const Place& place, PlaceOf(uri));
+  HSMCORE_TRY(const hsmcore::ClusterPtr cluster, Open(place));
   return cluster->Anonymous();
 }
 

@@ -37,9 +37,13 @@ HeldOriginal::HeldOriginal(const OSSL_ALGORITHM& algorithm, void* context, int s
   }
 }
 
-Result<hsmcore::KeyPtr> LoadHsmKey(const ProviderContext& provider, const OSSL_PARAM& param) {
+Result<hsmcore::KeyUri> GetKeyUri(const OSSL_PARAM& param) {
   HSMCORE_TRY(const std::string_view text, GetText(param));
-  HSMCORE_TRY(const hsmcore::KeyUri uri, hsmcore::KeyUri::Parse(text));
+  return hsmcore::KeyUri::Parse(text);
+}
+
+Result<hsmcore::KeyPtr> LoadHsmKey(const ProviderContext& provider, const OSSL_PARAM& param) {
+  HSMCORE_TRY(const hsmcore::KeyUri uri, GetKeyUri(param));
   HSMCORE_TRY(const SessionPtr session, provider.access.Login(uri, Prompt{}));
   return session->LoadSecret(hsmcore::KeyQuery::FromUri(uri));
 }

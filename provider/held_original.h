@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "hsmcore/key.h"
+#include "hsmcore/key_uri.h"
 #include "params.h"
 #include "provider_context.h"
 
@@ -69,6 +70,7 @@ inline const OSSL_PARAM* FindHsmKey(const OSSL_PARAM* params) {
   if (params == nullptr || params->key == nullptr) return nullptr;
   return OSSL_PARAM_locate_const(params, kHsmKey);
 }
+Result<hsmcore::KeyUri> GetKeyUri(const OSSL_PARAM& param);
 // The secret key, loaded with a login.
 Result<hsmcore::KeyPtr> LoadHsmKey(const ProviderContext& provider, const OSSL_PARAM& param);
 // kInvalidArgument: parameters that hold key bytes, or ask for them, beside a held key.

@@ -63,7 +63,9 @@ Result<std::string> KeyObject::ReferenceUri() const {
                 "the key ends with this process and cannot be referred to from a file; generate it "
                 "with -pkeyopt hsm-label:NAME to keep it");
   }
-  return session_->ReferenceUri(*key_);
+  HSMCORE_TRY(hsmcore::KeyUri uri, session_->ReferenceUri(*key_));
+  uri.cluster = provider_.access.NameOf(session_->cluster_id());
+  return uri.ToString();
 }
 
 Result<std::unique_ptr<KeyObject>> KeyObject::Copy(int selection) const {

@@ -61,6 +61,7 @@ struct Generation {
   hsmcore::KeySpec spec;
   bool has_curve = false;
   hsmcore::KeyTemplate form;
+  hsmcore::KeyUri cluster;    // names the cluster, or nothing
   std::optional<bool> token;  // unset: a key with a name is kept
   bool named = false;
 };

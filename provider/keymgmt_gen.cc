@@ -105,6 +105,11 @@ Status SetName(Generation& generation, const OSSL_PARAM& param) {
   generation.named = true;
   return SetBothHalves(generation, param);
 }
+Status SetCluster(Generation& generation, const OSSL_PARAM& param) {
+  HSMCORE_TRY(const std::string_view name, GetText(param));
+  generation.cluster.cluster = name;
+  return {};
+}
 Status SetToken(Generation& generation, const OSSL_PARAM& param) {
   HSMCORE_CHECK(SetBothHalves(generation, param));
   generation.token = generation.form.private_half.flags.Has(hsmcore::Attribute::kToken);
@@ -136,6 +141,7 @@ constexpr auto kShareRows = std::to_array<Row>({
 });
 // Every attribute that may be given at creation; a test holds this list against hsmcore's.
 constexpr auto kHsmRows = std::to_array<Row>({
+    {"hsm-cluster", OSSL_PARAM_UTF8_STRING, SetCluster, nullptr},
     {"hsm-label", OSSL_PARAM_UTF8_STRING, SetName, nullptr},
     {"hsm-id", OSSL_PARAM_UTF8_STRING, SetName, nullptr},
     {"hsm-token", OSSL_PARAM_UTF8_STRING, SetToken, nullptr},
@@ -230,7 +236,8 @@ Result<std::unique_ptr<KeyObject>> Generate(const Generation& generation) {
   form.private_half.flags.Set(hsmcore::Attribute::kToken, token);
   form.public_half.flags.Set(hsmcore::Attribute::kToken, token);
   const Access& access = generation.provider.access;
-  HSMCORE_TRY(SessionPtr session, token ? access.Login({}, {}) : access.Anonymous({}));
+  HSMCORE_TRY(SessionPtr session,
+              token ? access.Login(generation.cluster, {}) : access.Anonymous(generation.cluster));
   HSMCORE_TRY(hsmcore::KeyPtr key, session->Generate(generation.spec, form));
   auto object = KeyObject::Of(generation.provider, std::move(key), std::move(session));
   if (token) object->DeleteUnlessUsed();

@@ -62,8 +62,9 @@ ObjectAttributes DefaultForm(KeyType type) {
   return form;
 }
 
-std::unique_ptr<SecretObject> ObjectOf(const ProviderContext& provider, KeyPtr key) {
-  return std::make_unique<SecretObject>(provider, std::move(key));
+std::unique_ptr<SecretObject> ObjectOf(const ProviderContext& provider, KeyPtr key,
+                                       std::optional<std::string> cluster = std::nullopt) {
+  return std::make_unique<SecretObject>(provider, std::move(key), std::move(cluster));
 }
 
 // ---- Import: the program's own bytes, or the name of a key in the HSM ----
@@ -114,8 +115,9 @@ Result<std::unique_ptr<SecretObject>> Import(const ProviderContext& provider, Ke
   }
   if (source.bytes && source.held != nullptr) return std::unexpected(TwoKeys());
   if (source.held != nullptr) {
+    HSMCORE_TRY(const hsmcore::KeyUri uri, GetKeyUri(*source.held));
     HSMCORE_TRY(KeyPtr key, LoadHeld(provider, type, *source.held));
-    return ObjectOf(provider, std::move(key));
+    return ObjectOf(provider, std::move(key), uri.cluster);
   }
   if (!source.bytes) {
     return Fail(ErrorCode::kInvalidArgument,
@@ -149,6 +151,7 @@ struct SecretGeneration {
 
   hsmcore::KeySpec spec;
   ObjectAttributes form;
+  hsmcore::KeyUri cluster;    // names the cluster, or nothing
   std::optional<bool> token;  // unset: a key with a name is kept
   bool named = false;
 };
@@ -165,6 +168,11 @@ Status SetName(SecretGeneration& generation, const OSSL_PARAM& param) {
   generation.named = true;
   return SetAttribute(generation, param);
 }
+Status SetCluster(SecretGeneration& generation, const OSSL_PARAM& param) {
+  HSMCORE_TRY(const std::string_view name, GetText(param));
+  generation.cluster.cluster = name;
+  return {};
+}
 Status SetToken(SecretGeneration& generation, const OSSL_PARAM& param) {
   HSMCORE_CHECK(SetAttribute(generation, param));
   generation.token = generation.form.flags.Has(Attribute::kToken);
@@ -174,6 +182,7 @@ Status SetToken(SecretGeneration& generation, const OSSL_PARAM& param) {
 // Every attribute that may be given at creation; a test holds this list against hsmcore's.
 constexpr auto kGenerationRows = std::to_array<ParamRow<SecretGeneration>>({
     {kSkeyKeyLength, OSSL_PARAM_UNSIGNED_INTEGER, SetLength, nullptr},
+    {"hsm-cluster", OSSL_PARAM_UTF8_STRING, SetCluster, nullptr},
     {"hsm-label", OSSL_PARAM_UTF8_STRING, SetName, nullptr},
     {"hsm-id", OSSL_PARAM_UTF8_STRING, SetName, nullptr},
     {"hsm-token", OSSL_PARAM_UTF8_STRING, SetToken, nullptr},
@@ -199,10 +208,10 @@ Result<std::unique_ptr<SecretObject>> Generate(const ProviderContext& provider, 
   HSMCORE_CHECK(SetAll<SecretGeneration>(generation, kGenerationRows, params));
   const bool token = generation.token.value_or(generation.named);
   generation.form.flags.Set(Attribute::kToken, token);
-  HSMCORE_TRY(const SessionPtr session,
-              token ? provider.access.Login({}, {}) : provider.access.Anonymous({}));
+  HSMCORE_TRY(const SessionPtr session, token ? provider.access.Login(generation.cluster, {})
+                                              : provider.access.Anonymous(generation.cluster));
   HSMCORE_TRY(KeyPtr key, session->Generate(generation.spec, {generation.form, {}}));
-  return ObjectOf(provider, std::move(key));
+  return ObjectOf(provider, std::move(key), generation.cluster.cluster);
 }
 
 // ---- C callbacks ----
@@ -266,8 +275,9 @@ bool IsKnownToProgram(const hsmcore::Key& key) {
          info->attributes.flags.Has(Attribute::kExtractable);
 }
 
-std::string IdOf(const hsmcore::Key& key) {
+std::string IdOf(const hsmcore::Key& key, std::optional<std::string> cluster) {
   hsmcore::KeyUri uri;
+  uri.cluster = std::move(cluster);
   uri.handle = key.private_info()->handle;
   uri.klass = KeyClass::kSecretKey;
   return uri.ToString();
@@ -275,8 +285,9 @@ std::string IdOf(const hsmcore::Key& key) {
 
 }  // namespace
 
-SecretObject::SecretObject(const ProviderContext& provider, KeyPtr key)
-    : provider_(provider), key_(std::move(key)), id_(IdOf(*key_)) {}
+SecretObject::SecretObject(const ProviderContext& provider, KeyPtr key,
+                           std::optional<std::string> cluster)
+    : provider_(provider), key_(std::move(key)), id_(IdOf(*key_, std::move(cluster))) {}
 
 const OSSL_DISPATCH* SkeymgmtOf(KeyType type) { return kTables.at(IndexOf(type)).rows; }
 

@@ -3,6 +3,7 @@
 #define PROVIDER_SKEYMGMT_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "hsmcore/key.h"
@@ -15,7 +16,9 @@ namespace provider {
 // Immutable. It was loaded or made with a login where it needed one, and needs none any more.
 class SecretObject {
  public:
-  SecretObject(const ProviderContext& provider, hsmcore::KeyPtr key);
+  // `cluster` is what the key's URI calls its cluster.
+  SecretObject(const ProviderContext& provider, hsmcore::KeyPtr key,
+               std::optional<std::string> cluster);
 
   const Core& core() const { return provider_.core; }
   const hsmcore::KeyPtr& key() const { return key_; }

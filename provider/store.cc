@@ -82,9 +82,10 @@ class Store {
 };
 
 // OSSL_STORE_INFO_NAME: the URI of what is there.
-bool HandOverName(KeyHandle handle, std::string description, OSSL_CALLBACK* callback,
-                  void* argument) {
+bool HandOverName(KeyHandle handle, const std::optional<std::string>& cluster,
+                  std::string description, OSSL_CALLBACK* callback, void* argument) {
   KeyUri uri;
+  uri.cluster = cluster;
   uri.handle = handle;
   uri.klass = KeyClass::kSecretKey;
   std::string name = uri.ToString();
@@ -138,7 +139,7 @@ Result<bool> Store::Load(OSSL_CALLBACK* callback, void* argument, const Prompt& 
   if (!WantsOne() && !items_[next_].description.empty()) {
     const Item& secret = items_[next_++];
     at_end_ = next_ == items_.size();
-    return HandOverName(secret.handle, secret.description, callback, argument);
+    return HandOverName(secret.handle, uri_.cluster, secret.description, callback, argument);
   }
   auto object = WantsOne() ? LoadOne(prompt) : LoadNext();
   if (!object) {

@@ -78,6 +78,22 @@ Status RemoveBackup(const BackupInfo& backup) {
   return RemoveFile(NotesOf(backup.file));
 }
 
+bool IsOwn(const BackupInfo& backup) { return !backup.gone_after && !backup.copied; }
+
+// Those of a directory that end so; none where there is no directory.
+Result<std::vector<fs::path>> FilesIn(const fs::path& directory, std::string_view extension) {
+  std::vector<fs::path> files;
+  std::error_code problem;
+  for (fs::directory_iterator entry(directory, problem), end; !problem && entry != end;
+       entry.increment(problem)) {
+    if (entry->path().extension() == extension) files.push_back(entry->path());
+  }
+  if (problem && problem != std::errc::no_such_file_or_directory) {
+    return std::unexpected(FileError(directory, "read", problem.value()));
+  }
+  return files;
+}
+
 // Under another name until it is whole.
 Status CopyFile(const fs::path& from, const fs::path& to) {
   const FileDescriptor source(open(from.c_str(), O_RDONLY | O_CLOEXEC));
@@ -133,16 +149,11 @@ Result<BackupInfo> ReadBackupInfo(const fs::path& file) {
 }
 
 Result<std::vector<BackupInfo>> ListBackups(const fs::path& directory, std::int64_t now) {
+  HSMCORE_TRY(const std::vector<fs::path> files, FilesIn(directory, kSuffix));
   std::vector<BackupInfo> backups;
-  std::error_code problem;
-  for (fs::directory_iterator entry(directory, problem), end; !problem && entry != end;
-       entry.increment(problem)) {
-    if (entry->path().extension() != kSuffix) continue;
-    auto backup = ReadBackupInfo(entry->path());
+  for (const fs::path& file : files) {
+    auto backup = ReadBackupInfo(file);
     if (backup && !IsGone(*backup, now)) backups.push_back(*std::move(backup));
-  }
-  if (problem && problem != std::errc::no_such_file_or_directory) {
-    return std::unexpected(FileError(directory, "read", problem.value()));
   }
   std::ranges::sort(backups, {}, [](const BackupInfo& backup) {
     return std::tuple(backup.created, backup.revision, backup.id);
@@ -179,20 +190,28 @@ Result<BackupInfo> CopyBackup(const BackupInfo& backup, const fs::path& director
   return ReadBackupInfo(target);
 }
 
+Result<std::optional<BackupInfo>> FindNewestOwn(const fs::path& directory) {
+  HSMCORE_TRY(const std::vector<fs::path> found, FilesIn(directory, kSuffix));
+  std::vector<std::pair<fs::file_time_type, fs::path>> files;
+  for (const fs::path& file : found) {
+    std::error_code ignored;
+    files.emplace_back(fs::last_write_time(file, ignored), file);
+  }
+  std::ranges::sort(files, std::greater());
+  for (const auto& [time, file] : files) {
+    auto backup = ReadBackupInfo(file);
+    if (backup && IsOwn(*backup)) return *std::move(backup);
+  }
+  return std::nullopt;
+}
+
 const BackupInfo* NewestOwn(const std::vector<BackupInfo>& backups) {
-  const auto newest = std::ranges::find_if(
-      backups.rbegin(), backups.rend(),
-      [](const BackupInfo& backup) { return !backup.gone_after && !backup.copied; });
+  const auto newest = std::ranges::find_if(backups.rbegin(), backups.rend(), IsOwn);
   return newest == backups.rend() ? nullptr : &*newest;
 }
 
 Status RemoveOldBackups(const fs::path& directory, unsigned retention_days, std::int64_t now) {
-  std::error_code problem;
-  std::vector<fs::path> leftovers;
-  for (fs::directory_iterator entry(directory, problem), end; !problem && entry != end;
-       entry.increment(problem)) {
-    if (entry->path().extension() == ".unfinished") leftovers.push_back(entry->path());
-  }
+  HSMCORE_TRY(const std::vector<fs::path> leftovers, FilesIn(directory, ".unfinished"));
   for (const fs::path& leftover : leftovers) HSMCORE_CHECK(RemoveFile(leftover));
   // From the beginning of time, so that the gone ones are among them.
   HSMCORE_TRY(const auto backups, ListBackups(directory, INT64_MIN));

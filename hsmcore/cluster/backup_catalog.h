@@ -30,6 +30,10 @@ Result<std::vector<BackupInfo>> ListBackups(const std::filesystem::path& directo
 Result<BackupInfo> FindBackup(const std::filesystem::path& directory, std::string_view id,
                               std::int64_t now);
 
+// The newest that this cluster made itself and that is not deleted, by the files' times: reads one
+// header in the usual case. Nothing where there is none, or no directory.
+Result<std::optional<BackupInfo>> FindNewestOwn(const std::filesystem::path& directory);
+
 // Of a list as ListBackups gives it, the newest that this cluster made itself and that is not
 // deleted: it is always kept. Null without one; lives as long as the list.
 const BackupInfo* NewestOwn(const std::vector<BackupInfo>& backups);

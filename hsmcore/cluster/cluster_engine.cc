@@ -3,6 +3,8 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <array>
 #include <mutex>
 #include <utility>
 
@@ -19,6 +21,10 @@ using storage::ListOptions;
 using storage::Member;
 using storage::Verifier;
 using storage::WriterLock;
+
+// What limited-write mode leaves as it is: keys, with what an admin says of them, and users. The
+// counts of wrong passwords go on.
+constexpr auto kLimited = std::to_array<std::string_view>({"key/", "trusted/", "user/"});
 
 // What tells one cluster.json from the next: each is a new file.
 struct Stamp {
@@ -44,7 +50,10 @@ class ClusterEngine final : public Engine {
  public:
   ClusterEngine(std::filesystem::path home, const ClusterFile& file,
                 storage::GenerationMap* generations)
-      : home_(std::move(home)), generations_(generations), stamp_(StampOf(home_)) {
+      : home_(std::move(home)),
+        generations_(generations),
+        stamp_(StampOf(home_)),
+        state_(file.state) {
     engine_ = EngineFor(file);
   }
 
@@ -55,25 +64,24 @@ class ClusterEngine final : public Engine {
     return Current()->List(prefix, options);
   }
   Result<std::uint64_t> Count(std::string_view prefix) override { return Current()->Count(prefix); }
-  Result<std::uint64_t> Commit(const Batch& batch) override {
-    HSMCORE_TRY(const auto lock, LockForUpdate());
-    return Current()->Commit(batch);
-  }
+  Result<std::uint64_t> Commit(const Batch& batch) override;
   Result<std::uint64_t> Revision() override { return Current()->Revision(); }
   Result<std::vector<Change>> ChangesSince(std::uint64_t revision) override {
     return Current()->ChangesSince(revision);
   }
-  Result<std::unique_ptr<WriterLock>> LockForUpdate() override;
   Result<std::vector<Member>> Members(bool verify) override { return Current()->Members(verify); }
   Result<std::vector<std::string>> Repair(const Verifier* verifier) override {
     HSMCORE_TRY(const auto lock, LockForUpdate());
     return Current()->Repair(verifier);
   }
 
+ protected:
+  Result<std::unique_ptr<WriterLock>> Lock(LockWait wait) override;
+
  private:
   // Keeps the engine that it was taken from.
-  struct Lock final : WriterLock {
-    Lock(std::shared_ptr<Engine> from, std::unique_ptr<WriterLock> held)
+  struct HeldLock final : WriterLock {
+    HeldLock(std::shared_ptr<Engine> from, std::unique_ptr<WriterLock> held)
         : engine(std::move(from)), inner(std::move(held)) {}
     std::shared_ptr<Engine> engine;
     std::unique_ptr<WriterLock> inner;  // goes first
@@ -81,11 +89,13 @@ class ClusterEngine final : public Engine {
 
   std::shared_ptr<Engine> EngineFor(const ClusterFile& file) const;
   std::shared_ptr<Engine> Current();
+  Status CheckWritable(const Batch& batch);
 
   const std::filesystem::path home_;
   storage::GenerationMap* const generations_;
   std::mutex mutex_;
   Stamp stamp_;
+  ClusterState state_;
   std::shared_ptr<Engine> engine_;
 };
 
@@ -96,7 +106,7 @@ std::shared_ptr<Engine> ClusterEngine::EngineFor(const ClusterFile& file) const 
   options.generations = generations_;
   options.members_by_design = static_cast<unsigned>(file.hsms.size());
   for (const HsmPlace& place : file.hsms) {
-    if (place.stopped) continue;
+    if (place.stopped || place.modifying) continue;
     options.members.push_back({place.id, place.zone, HsmDirectory(home_, place)});
   }
   return storage::NewMirrorEngine(std::move(options));
@@ -109,15 +119,36 @@ std::shared_ptr<Engine> ClusterEngine::Current() {
   const auto file = ReadClusterFile(home_);
   if (!file) return engine_;
   stamp_ = stamp;
+  state_ = file->state;
   return engine_ = EngineFor(*file);
 }
 
+// Limited-write mode, which holds here for every way to change something.
+Status ClusterEngine::CheckWritable(const Batch& batch) {
+  const std::lock_guard guard(mutex_);
+  if (!IsLimitedWrite(state_) || batch.restoring) return {};
+  const bool limited = std::ranges::any_of(batch.mutations, [](const storage::Mutation& mutation) {
+    return std::ranges::any_of(
+        kLimited, [&](std::string_view prefix) { return mutation.key.starts_with(prefix); });
+  });
+  if (!limited) return {};
+  return CheckMove(state_, ClusterAction::kWrite);
+}
+
+Result<std::uint64_t> ClusterEngine::Commit(const Batch& batch) {
+  HSMCORE_TRY(const auto lock, LockForUpdate());
+  const std::shared_ptr<Engine> engine = Current();
+  HSMCORE_CHECK(CheckWritable(batch));
+  return engine->Commit(batch);
+}
+
 // The file may change while we wait for the lock, which is what the one before us had it for.
-Result<std::unique_ptr<WriterLock>> ClusterEngine::LockForUpdate() {
+Result<std::unique_ptr<WriterLock>> ClusterEngine::Lock(LockWait wait) {
   for (;;) {
     std::shared_ptr<Engine> engine = Current();
-    HSMCORE_TRY(std::unique_ptr<WriterLock> inner, engine->LockForUpdate());
-    if (Current() == engine) return std::make_unique<Lock>(std::move(engine), std::move(inner));
+    HSMCORE_TRY(std::unique_ptr<WriterLock> inner,
+                wait == LockWait::kPatient ? engine->LockForUpdate() : engine->TryLockForUpdate());
+    if (Current() == engine) return std::make_unique<HeldLock>(std::move(engine), std::move(inner));
   }
 }
 

@@ -14,6 +14,12 @@ namespace {
 
 constexpr const char* kStoppedHsm = "STOPPED";
 
+// Of an HSM that takes no part.
+const char* StateOf(const HsmPlace& place) {
+  if (place.stopped) return kStoppedHsm;
+  return NameOf(place.modifying ? ClusterState::kModifyInProgress : ClusterState::kActive);
+}
+
 }  // namespace
 
 Result<std::shared_ptr<Core>> OpenCore(const std::filesystem::path& home, ClusterFile file) {
@@ -54,6 +60,15 @@ ClusterDescription DescribeFile(const std::filesystem::path& home, const Cluster
   description.state = NameOf(file.state);
   description.home = home;
   description.source_backup = file.source_backup;
+  if (file.type_change) {
+    const TypeChange& change = *file.type_change;
+    description.type_change = {.from = change.from,
+                               .to = change.to,
+                               .started = change.started,
+                               .rollback_until = RollbackUntil(change),
+                               .backup = change.backup,
+                               .rollback_backup = change.rollback_backup};
+  }
   description.csr = file.draft.csr;
   description.certificate = file.draft.owner.certificate;
   description.trust_anchor = file.draft.owner.trust_anchor;
@@ -62,7 +77,8 @@ ClusterDescription DescribeFile(const std::filesystem::path& home, const Cluster
     HsmDescription hsm;
     hsm.id = place.id;
     hsm.zone = place.zone;
-    hsm.state = place.stopped ? kStoppedHsm : NameOf(ClusterState::kActive);
+    hsm.type = place.type.empty() ? description.type : place.type;
+    hsm.state = StateOf(place);
     hsm.path = HsmDirectory(home, place);
     description.hsms.push_back(std::move(hsm));
   }
@@ -91,7 +107,7 @@ std::string StateOf(const ClusterFile& file, const std::vector<HsmDescription>& 
 
 }  // namespace
 
-Result<ClusterDescription> Describe(Core& core, bool verify) {
+Result<ClusterDescription> Describe(Core& core, const std::string& type, bool verify) {
   HSMCORE_TRY(const Config config, ReadConfig(core));
   HSMCORE_TRY(const std::uint64_t keys, core.engine->Count("key/"));
   HSMCORE_TRY(const std::uint64_t users, core.engine->Count("user/"));
@@ -99,10 +115,11 @@ Result<ClusterDescription> Describe(Core& core, bool verify) {
   // As it is now; where it cannot be read, as it was.
   const ClusterFile file = ReadClusterFile(core.home).value_or(core.file);
   ClusterDescription description = DescribeFile(core.home, file);
-  std::vector<HsmDescription> stopped = std::move(description.hsms);
-  std::erase_if(stopped, [](const HsmDescription& hsm) { return hsm.state != kStoppedHsm; });
+  std::vector<HsmDescription> away = std::move(description.hsms);
+  std::erase_if(
+      away, [](const HsmDescription& hsm) { return hsm.state == NameOf(ClusterState::kActive); });
   description.hsms.clear();
-  description.type = config.type;
+  description.type = type;
   description.created = config.created;
   description.certificate = config.owner.certificate;
   description.trust_anchor = config.owner.trust_anchor;
@@ -113,13 +130,25 @@ Result<ClusterDescription> Describe(Core& core, bool verify) {
                               config.owner_signature);
   for (const storage::Member& member : members) {
     const auto place = std::ranges::find(file.hsms, member.id, &HsmPlace::id);
-    description.hsms.push_back({member.id, member.zone,
-                                StateOf(member, place == file.hsms.end() ? nullptr : &*place),
-                                member.problem, member.location, member.revision,
-                                member.in_service ? keys : 0, member.in_service ? users : 0});
+    const HsmPlace* known = place == file.hsms.end() ? nullptr : &*place;
+    description.hsms.push_back(
+        {.id = member.id,
+         .zone = member.zone,
+         .type = known == nullptr || known->type.empty() ? type : known->type,
+         .state = StateOf(member, known),
+         .problem = member.problem,
+         .path = member.location,
+         .revision = member.revision,
+         .keys = member.in_service ? keys : 0,
+         .users = member.in_service ? users : 0,
+         .operations = member.operations,
+         .errors = member.errors});
     description.revision = std::max(description.revision, member.revision);
   }
-  std::ranges::move(stopped, std::back_inserter(description.hsms));
+  for (HsmDescription& hsm : away) {
+    if (hsm.type.empty()) hsm.type = type;
+  }
+  std::ranges::move(away, std::back_inserter(description.hsms));
   description.state = StateOf(file, description.hsms);
   return description;
 }

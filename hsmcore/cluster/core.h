@@ -24,6 +24,15 @@ struct Core {
   Config config;  // as it was when the cluster was opened; nothing in it changes
   // Whether new keys of this process need two HSMs, where the cluster's setting asks for that.
   std::atomic<bool> key_availability_check{true};
+  // When the daily backup is looked after next; seconds since 1970. Guarded by `mutex`.
+  std::int64_t next_daily_look = 0;
+  // The last genuine record of the HSMs' type, and what it says (users/type_policy.h). Guarded by
+  // `mutex`.
+  struct KnownType {
+    Bytes record;
+    std::string type;
+  };
+  KnownType known_type;
   // Held around every use of the engine, so that no child is born in the middle of one.
   ForkMutex mutex;
 };
@@ -37,8 +46,9 @@ Result<Config> ReadConfig(Core& core);
 // What cluster.json alone says: of a cluster before its activation, or without an HSM.
 ClusterDescription DescribeFile(const std::filesystem::path& home, const ClusterFile& file);
 
-// Every HSM's state and what it holds. The caller holds core.mutex.
-Result<ClusterDescription> Describe(Core& core, bool verify);
+// Every HSM's state and what it holds; `type` is that of the HSMs (users/type_policy.h). The caller
+// holds core.mutex.
+Result<ClusterDescription> Describe(Core& core, const std::string& type, bool verify);
 
 }  // namespace hsmcore::cluster
 

@@ -26,6 +26,7 @@ using nlohmann::json;
 constexpr unsigned kVersion = 1;
 constexpr const char* kStopped = "STOPPED";
 constexpr const char* kCreating = "CREATE_IN_PROGRESS";
+constexpr const char* kModifying = "MODIFY_IN_PROGRESS";
 constexpr std::size_t kMaxClusterFile = std::size_t{1} << 20;
 
 // Names what a creation that is under way has made, until it is complete.
@@ -36,15 +37,28 @@ Status Damaged(const fs::path& file, std::string_view problem) {
               Cat(file.native(), " ", problem, "; restore it from a backup of the home"));
 }
 
+json ToJson(const HsmPlace& place) {
+  json hsm = {{"id", place.id}, {"zone", place.zone}, {"path", place.directory.native()}};
+  if (place.stopped) hsm["state"] = kStopped;
+  if (place.creating) hsm["state"] = kCreating;
+  if (place.modifying) hsm["state"] = kModifying;
+  if (!place.type.empty()) hsm["hsm-type"] = place.type;
+  return hsm;
+}
+
+json ToJson(const TypeChange& change) {
+  return {{"from", change.from},
+          {"to", change.to},
+          {"started", change.started},
+          {"backup", change.backup},
+          {"rollback-backup", change.rollback_backup},
+          {"keep-new", change.keep_new}};
+}
+
 json ToJson(const ClusterFile& file) {
   const ModeRules rules = file.rules.value_or(ModeRules());
   json hsms = json::array();
-  for (const HsmPlace& place : file.hsms) {
-    hsms.push_back({{"id", place.id}, {"zone", place.zone}, {"path", place.directory.native()}});
-    if (place.stopped || place.creating) {
-      hsms.back()["state"] = place.stopped ? kStopped : kCreating;
-    }
-  }
+  for (const HsmPlace& place : file.hsms) hsms.push_back(ToJson(place));
   json object = {{"version", kVersion},
                  {"id", file.id},
                  {"engine", "mirror"},
@@ -56,6 +70,7 @@ json ToJson(const ClusterFile& file) {
   if (!file.cloned_from.empty()) object["cloned-from"] = file.cloned_from;
   if (!file.source_backup.empty()) object["source-backup"] = file.source_backup;
   if (file.state != ClusterState::kActive) object["state"] = NameOf(file.state);
+  if (file.type_change) object["type-change"] = ToJson(*file.type_change);
   if (IsBeforeActivation(file.state)) {
     const Draft& draft = file.draft;
     object["draft"] = {{"hsm-type", draft.type},
@@ -109,6 +124,25 @@ Draft DraftFrom(const json& object) {
                     .trust_anchor = TextField(*field, "trust-anchor")}};
 }
 
+bool FlagField(const json& object, const char* name) {
+  const auto field = object.find(name);
+  return field != object.end() && field->is_boolean() && field->get<bool>();
+}
+
+std::optional<TypeChange> TypeChangeFrom(const json& object) {
+  const auto field = object.find("type-change");
+  if (field == object.end() || !field->is_object()) return std::nullopt;
+  const auto started = field->find("started");
+  return TypeChange{.from = TextField(*field, "from"),
+                    .to = TextField(*field, "to"),
+                    .started = started != field->end() && started->is_number_integer()
+                                   ? started->get<std::int64_t>()
+                                   : 0,
+                    .backup = TextField(*field, "backup"),
+                    .rollback_backup = TextField(*field, "rollback-backup"),
+                    .keep_new = FlagField(*field, "keep-new")};
+}
+
 std::optional<ClusterState> StateFrom(const json& object) {
   if (!object.contains("state")) return ClusterState::kActive;
   return ClusterStateByName(TextField(object, "state"));
@@ -123,7 +157,9 @@ Result<std::vector<HsmPlace>> HsmsFrom(const json& hsms, const fs::path& path) {
                       .zone = TextField(hsm, "zone"),
                       .directory = TextField(hsm, "path"),
                       .stopped = state == kStopped,
-                      .creating = state == kCreating});
+                      .creating = state == kCreating,
+                      .modifying = state == kModifying,
+                      .type = TextField(hsm, "hsm-type")});
     if (places.back().id.empty() || places.back().directory.empty()) {
       return std::unexpected(Damaged(path, "names an HSM without id or path").error());
     }
@@ -147,10 +183,14 @@ Result<ClusterFile> FromJson(const json& object, const fs::path& path) {
                    .cloned_from = TextField(object, "cloned-from"),
                    .source_backup = TextField(object, "source-backup"),
                    .rules = RulesFrom(object),
-                   .draft = DraftFrom(object)};
+                   .draft = DraftFrom(object),
+                   .type_change = TypeChangeFrom(object)};
   const auto state = StateFrom(object);
   if (!state) return std::unexpected(Damaged(path, "has a state that there is not").error());
   file.state = *state;
+  if (IsLimitedWrite(*state) && !file.type_change) {
+    return std::unexpected(Damaged(path, "lacks the type-change of its state").error());
+  }
   const auto hsms = object.find("hsms");
   if (file.id.empty() || (file.root.size() != 32 && !IsBeforeActivation(*state)) ||
       hsms == object.end() || !hsms->is_array() || hsms->size() > storage::kMaxMembers) {
@@ -218,6 +258,11 @@ std::string NewId(std::string_view kind) {
   return id;
 }
 
+std::int64_t RollbackUntil(const TypeChange& change) {
+  constexpr std::int64_t kHour = 3600;
+  return change.started + (kRollbackHours * kHour);
+}
+
 fs::path ClusterJson(const fs::path& home) { return home / "cluster.json"; }
 fs::path GenerationFile(const fs::path& home) { return home / "generation"; }
 fs::path BackupDirectory(const fs::path& home) { return home / "backups"; }
@@ -260,7 +305,8 @@ Result<ClusterFile> Prepare(const ClusterOptions& options, ClusterState state) {
                              .cost = options.cost,
                              .retention_days = options.retention_days,
                              .csr = {},
-                             .owner = {}}};
+                             .owner = {}},
+                   .type_change = {}};
   if (state == ClusterState::kUninitialized) {
     file.root.clear();
   } else {

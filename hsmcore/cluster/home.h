@@ -20,7 +20,19 @@ struct HsmPlace {
   std::string zone;
   std::filesystem::path directory;  // as written: below the home when relative
   bool stopped = false;             // out of service on purpose
-  bool creating = false;  // was being filled; it counts only as long as the HSM is not in sync
+  bool creating = false;   // was being filled; it counts only as long as the HSM is not in sync
+  bool modifying = false;  // its store is being made anew; out of service until then
+  std::string type;        // while the HSMs are changed to another one; empty: the cluster's
+};
+
+// The last change of the HSMs' type; what is needed to finish it and to take it back.
+struct TypeChange {
+  std::string from;
+  std::string to;
+  std::int64_t started = 0;
+  std::string backup;           // what the cluster held when it began
+  std::string rollback_backup;  // what it held when it was taken back
+  bool keep_new = false;        // when it is taken back, keys and users made since stay
 };
 
 // What a cluster before its activation is to become, and what it got on the way.
@@ -31,6 +43,9 @@ struct Draft {
   std::string csr;
   crypto::OwnerCertificates owner;
 };
+
+// When it can no longer be taken back.
+std::int64_t RollbackUntil(const TypeChange& change);
 
 // cluster.json: what is needed to find everything else.
 struct ClusterFile {
@@ -48,6 +63,7 @@ struct ClusterFile {
   // What was left by the last move; DEGRADED and UPDATE_IN_PROGRESS are seen, not written.
   ClusterState state = ClusterState::kActive;
   Draft draft;  // before activation
+  std::optional<TypeChange> type_change;
 
   // Whose id the configuration record has. Clusters with the same origin and root are clones.
   const std::string& origin() const { return cloned_from.empty() ? id : cloned_from; }

@@ -10,6 +10,7 @@
 #include "base/files.h"
 #include "base/text.h"
 #include "storage/engines.h"
+#include "storage/watchdog.h"
 
 namespace hsmcore::cluster {
 namespace {
@@ -69,7 +70,7 @@ Result<std::vector<HsmPlace>> PlanHsms(const ClusterOptions& options) {
                   Cat("the HSM's directory '", directory.native(), "' is not an absolute path"));
     }
     const std::string zone = i < options.zones.size() ? options.zones[i] : Cat("zone-", i + 1);
-    places.push_back({.id = id, .zone = zone, .directory = directory});
+    places.push_back({.id = id, .zone = zone, .directory = directory, .type = {}});
   }
   return places;
 }
@@ -99,13 +100,17 @@ Result<HsmPlace> PlanHsm(const fs::path& home, const ClusterFile& file, const Hs
 }
 
 Status MakeStore(const fs::path& home, const ClusterFile& file, const HsmPlace& place) {
-  return storage::CreateSqliteStore(
-      {.cluster_id = file.id,
-       .member = {.id = place.id, .zone = place.zone, .directory = HsmDirectory(home, place)},
-       .busy_timeout = std::chrono::seconds(60)});
+  const storage::SqliteOptions options{
+      .cluster_id = file.id,
+      .member = {.id = place.id, .zone = place.zone, .directory = HsmDirectory(home, place)},
+      .busy_timeout = std::chrono::seconds(60)};
+  return storage::RunWatched(options.member.directory,
+                             [options] { return storage::CreateSqliteStore(options); });
 }
 
-Status RemoveStore(const fs::path& directory) {
+namespace {
+
+Status RemoveFiles(const fs::path& directory) {
   std::error_code problem;
   std::vector<fs::path> files;
   for (fs::directory_iterator entry(directory, problem), end; !problem && entry != end;
@@ -119,6 +124,12 @@ Status RemoveStore(const fs::path& directory) {
   }
   rmdir(directory.c_str());  // stays when it holds something else
   return {};
+}
+
+}  // namespace
+
+Status RemoveStore(const fs::path& directory) {
+  return storage::RunWatched(directory, [directory] { return RemoveFiles(directory); });
 }
 
 }  // namespace hsmcore::cluster

@@ -18,7 +18,7 @@ struct ActionRow {
   const char* command;
 };
 
-constexpr std::array<ClusterStateRow, 9> kStates = {{
+constexpr std::array<ClusterStateRow, 12> kStates = {{
     {kCreateInProgress, "CREATE_IN_PROGRESS", "its files are being made",
      "a creation that died is swept by the next 'hsmctl cluster create'"},
     {kUninitialized, "UNINITIALIZED", "it belongs to nobody yet",
@@ -31,6 +31,18 @@ constexpr std::array<ClusterStateRow, 9> kStates = {{
     {kActive, "ACTIVE", "it works", ""},
     {kUpdateInProgress, "UPDATE_IN_PROGRESS", "a new HSM is being filled; it works",
      "wait, or run 'hsmctl cluster sync'"},
+    {kModifyInProgress, "MODIFY_IN_PROGRESS",
+     "its HSMs are being changed to another type, in limited-write mode: keys and users can be "
+     "used, and not made, changed or deleted",
+     "wait; where the command died, repeat 'hsmctl cluster modify --type', or go back with the old "
+     "type"},
+    {kPendingRollback, "PENDING_ROLLBACK",
+     "it is about to go back to the type before, in limited-write mode: what goes is being kept in "
+     "a backup",
+     "wait, or repeat 'hsmctl cluster modify --type' with the old type"},
+    {kRollbackInProgress, "ROLLBACK_IN_PROGRESS",
+     "its HSMs are going back to the type before, in limited-write mode",
+     "wait, or repeat 'hsmctl cluster modify --type' with the old type"},
     {kDegraded, "DEGRADED", "it works, and an HSM of it does not",
      "'hsmctl cluster describe' says what is wrong with the HSM; 'hsmctl cluster sync' repairs"},
     {kDeleteInProgress, "DELETE_IN_PROGRESS", "its files are being removed",
@@ -38,21 +50,26 @@ constexpr std::array<ClusterStateRow, 9> kStates = {{
     {kDeleted, "DELETED", "it is gone; its backups stay", ""},
 }};
 
-constexpr std::array<ActionRow, 11> kActions = {{
+constexpr std::array<ActionRow, 14> kActions = {{
     {kCreate, "make it", "cluster create"},
     {kCreateHsm, "add an HSM", "hsm create"},
     {kDeleteHsm, "delete an HSM", "hsm delete"},
     {kInitialize, "initialize it", "cluster initialize"},
     {kActivate, "activate it", "cluster activate"},
     {kUse, "use it", ""},
+    {kWrite, "change keys and users", ""},
     {kStopHsm, "stop an HSM", "hsm stop"},
     {kStartHsm, "start an HSM", "hsm start"},
     {kLoseHsm, "lose an HSM", ""},
     {kSync, "repair it", "cluster sync"},
+    {kModifyType, "change the type of its HSMs", "cluster modify --type"},
+    {kRollBack, "go back to the type before", "cluster modify --type"},
     {kDelete, "delete it", "cluster delete"},
 }};
 
 constexpr const char* kNoHsms = "it has no HSM";
+constexpr const char* kInTime = "within 24 hours of the change's start";
+constexpr const char* kAfterCrash = "after a crash";
 
 constexpr auto kMoves = std::to_array<ClusterMoveRow>({
     {{}, kCreate, kCreateInProgress, kActive, "in one command"},
@@ -61,34 +78,49 @@ constexpr auto kMoves = std::to_array<ClusterMoveRow>({
     {kUninitialized, kDeleteHsm, {}, kUninitialized, ""},
     {kUninitialized, kInitialize, kInitializeInProgress, kInitialized, "it has an HSM"},
     {kUninitialized, kDelete, kDeleteInProgress, kDeleted, kNoHsms},
-    {kInitializeInProgress, kInitialize, kInitializeInProgress, kInitialized, "after a crash"},
+    {kInitializeInProgress, kInitialize, kInitializeInProgress, kInitialized, kAfterCrash},
     {kInitialized, kCreateHsm, {}, kInitialized, ""},
     {kInitialized, kDeleteHsm, {}, kInitialized, ""},
     {kInitialized, kActivate, {}, kActive, "it has an HSM"},
     {kInitialized, kDelete, kDeleteInProgress, kDeleted, kNoHsms},
     {kActive, kUse, {}, kActive, "it has an HSM"},
+    {kActive, kWrite, {}, kActive, "it has an HSM"},
     {kActive, kCreateHsm, kUpdateInProgress, kActive, ""},
     {kActive, kDeleteHsm, {}, kActive, "another is in service and in sync, or --last"},
     {kActive, kStopHsm, {}, kActive, "another is in service and in sync"},
     {kActive, kStartHsm, {}, kActive, ""},
     {kActive, kSync, {}, kActive, ""},
     {kActive, kLoseHsm, {}, kDegraded, ""},
+    {kActive, kModifyType, kModifyInProgress, kActive, "all HSMs in sync, at most 27"},
+    {kActive, kRollBack, kPendingRollback, kRollbackInProgress, kInTime},
     {kActive, kDelete, kDeleteInProgress, kDeleted, kNoHsms},
     {kUpdateInProgress, kUse, {}, kUpdateInProgress, ""},
+    {kUpdateInProgress, kWrite, {}, kUpdateInProgress, ""},
     {kUpdateInProgress, kCreateHsm, kUpdateInProgress, kActive, ""},
     {kUpdateInProgress, kDeleteHsm, {}, kActive, "another is in service and in sync"},
     {kUpdateInProgress, kStopHsm, {}, kUpdateInProgress, "another is in service and in sync"},
     {kUpdateInProgress, kStartHsm, {}, kUpdateInProgress, ""},
     {kUpdateInProgress, kLoseHsm, {}, kDegraded, ""},
-    {kUpdateInProgress, kSync, {}, kActive, "after a crash"},
+    {kUpdateInProgress, kSync, {}, kActive, kAfterCrash},
+    {kModifyInProgress, kUse, {}, kModifyInProgress, ""},
+    {kModifyInProgress, kSync, {}, kModifyInProgress, ""},
+    {kModifyInProgress, kModifyType, kModifyInProgress, kActive, kAfterCrash},
+    {kModifyInProgress, kRollBack, kPendingRollback, kRollbackInProgress, kInTime},
+    {kPendingRollback, kUse, {}, kPendingRollback, ""},
+    {kPendingRollback, kSync, {}, kPendingRollback, ""},
+    {kPendingRollback, kRollBack, kPendingRollback, kRollbackInProgress, ""},
+    {kRollbackInProgress, kUse, {}, kRollbackInProgress, ""},
+    {kRollbackInProgress, kSync, {}, kRollbackInProgress, ""},
+    {kRollbackInProgress, kRollBack, kRollbackInProgress, kActive, ""},
     {kDegraded, kUse, {}, kDegraded, "an HSM of it works"},
+    {kDegraded, kWrite, {}, kDegraded, "two HSMs of it work, or the availability check is off"},
     {kDegraded, kCreateHsm, kUpdateInProgress, kDegraded, ""},
     {kDegraded, kDeleteHsm, {}, kActive, "it was the one that does not work"},
     {kDegraded, kStopHsm, {}, kDegraded, "another is in service and in sync"},
     {kDegraded, kStartHsm, {}, kDegraded, ""},
     {kDegraded, kLoseHsm, {}, kDegraded, ""},
     {kDegraded, kSync, {}, kActive, "the HSM can be reached again; also by the next change"},
-    {kDeleteInProgress, kDelete, kDeleteInProgress, kDeleted, "after a crash"},
+    {kDeleteInProgress, kDelete, kDeleteInProgress, kDeleted, kAfterCrash},
 });
 
 const ClusterStateRow& RowOf(ClusterState state) {
@@ -132,6 +164,10 @@ Status CheckMove(ClusterState from, ClusterAction action) {
 
 bool IsBeforeActivation(ClusterState state) {
   return state == kUninitialized || state == kInitializeInProgress || state == kInitialized;
+}
+
+bool IsLimitedWrite(ClusterState state) {
+  return state == kModifyInProgress || state == kPendingRollback || state == kRollbackInProgress;
 }
 
 }  // namespace hsmcore

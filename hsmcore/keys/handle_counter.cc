@@ -8,11 +8,11 @@
 #include "base/text.h"
 #include "hsmcore/hsm_type.h"
 #include "keys/key_store.h"
+#include "users/type_policy.h"
 
 namespace hsmcore::keys {
 namespace {
 
-constexpr std::string_view kPath = "cluster/handles";
 constexpr unsigned kVersion = 1;
 // The number of the first pair; its handle is twice that. CloudHSM's handles are as large.
 constexpr std::uint64_t kFirstPair = 0x20000;
@@ -25,8 +25,8 @@ struct Counter {
 
 Result<Counter> Decode(const std::optional<Bytes>& stored) {
   if (!stored) return Counter{.next = kFirstPair, .counts = KeyCounts()};
-  HSMCORE_TRY(const cbor::Value value, cbor::Decode(*stored, kPath));
-  cbor::Reader in(value, kPath);
+  HSMCORE_TRY(const cbor::Value value, cbor::Decode(*stored, kHandlesPath));
+  cbor::Reader in(value, kHandlesPath);
   HSMCORE_CHECK(in.CheckVersion(kVersion));
   Counter counter{.next = in.Number("next"), .counts = {}};
   if (in.Has("pairs")) counter.counts = {in.Number("pairs"), in.Number("secrets")};
@@ -43,7 +43,7 @@ Result<KeyCounts> Count(cluster::Core& core) {
 }
 
 Result<Counter> Read(cluster::Core& core, storage::Transaction& change) {
-  HSMCORE_TRY(const auto stored, change.Get(kPath));
+  HSMCORE_TRY(const auto stored, change.Get(kHandlesPath));
   HSMCORE_TRY(Counter counter, Decode(stored));
   if (!counter.counts) {
     HSMCORE_TRY(counter.counts, Count(core));
@@ -52,21 +52,21 @@ Result<Counter> Read(cluster::Core& core, storage::Transaction& change) {
 }
 
 void Write(storage::Transaction& change, const Counter& counter) {
-  change.Put(std::string(kPath), cbor::Encode({{"v", kVersion},
-                                               {"next", counter.next},
-                                               {"pairs", counter.counts->pairs},
-                                               {"secrets", counter.counts->secrets}}));
+  change.Put(std::string(kHandlesPath), cbor::Encode({{"v", kVersion},
+                                                      {"next", counter.next},
+                                                      {"pairs", counter.counts->pairs},
+                                                      {"secrets", counter.counts->secrets}}));
 }
 
 Error Exceeded(const HsmTypeRow& type, std::string_view what, std::uint64_t used,
                std::uint64_t limit) {
   return {ErrorCode::kQuotaExceeded,
           Cat("the cluster has ", used, " of the ", limit, " ", what, " that HSMs of type ",
-              type.name, " hold; delete some, or make a cluster of type unlimited")};
+              type.name, " hold; delete some, or change the type: 'hsmctl cluster modify --type'")};
 }
 
-Status CheckRoom(const cluster::Core& core, const KeyCounts& counts, bool secret) {
-  const HsmTypeRow* type = FindHsmType(core.config.type);
+Status CheckRoom(cluster::Core& core, const KeyCounts& counts, bool secret) {
+  HSMCORE_TRY(const HsmTypeRow* type, users::QuotasOf(core));
   if (type == nullptr) return {};
   const std::uint64_t all = counts.pairs + counts.secrets;
   if (type->keys != 0 && all >= type->keys) {
@@ -85,7 +85,7 @@ std::uint64_t& Of(Counter& counter, bool secret) {
 }  // namespace
 
 Result<KeyCounts> ReadCounts(cluster::Core& core) {
-  HSMCORE_TRY(const auto stored, core.engine->Get(kPath));
+  HSMCORE_TRY(const auto stored, core.engine->Get(kHandlesPath));
   HSMCORE_TRY(const Counter counter, Decode(stored ? std::optional(stored->value) : std::nullopt));
   if (counter.counts) return *counter.counts;
   return Count(core);
@@ -130,7 +130,7 @@ Status CountOut(cluster::Core& core, storage::Transaction& change, bool secret) 
 Status Recount(cluster::Core& core) {
   HSMCORE_TRY([[maybe_unused]] const auto revision,
               storage::Update(*core.engine, [&](storage::Transaction& change) -> Status {
-                HSMCORE_TRY(const auto stored, change.Get(kPath));
+                HSMCORE_TRY(const auto stored, change.Get(kHandlesPath));
                 if (!stored) return {};
                 HSMCORE_TRY(Counter counter, Decode(stored));
                 HSMCORE_TRY(const KeyCounts counts, Count(core));
@@ -142,12 +142,16 @@ Status Recount(cluster::Core& core) {
   return {};
 }
 
-Status CheckLabel(const cluster::Core& core, std::string_view label) {
-  const HsmTypeRow* type = FindHsmType(core.config.type);
-  if (type == nullptr || label.size() <= type->label_bytes) return {};
-  return Fail(ErrorCode::kQuotaExceeded,
-              Cat("the label has ", label.size(), " bytes; HSMs of type ", type->name, " hold ",
-                  type->label_bytes));
+Status CheckLabels(cluster::Core& core, std::span<const std::string_view> labels) {
+  HSMCORE_TRY(const HsmTypeRow* type, users::QuotasOf(core));
+  if (type == nullptr) return {};
+  for (const std::string_view label : labels) {
+    if (label.size() <= type->label_bytes) continue;
+    return Fail(ErrorCode::kQuotaExceeded,
+                Cat("the label has ", label.size(), " bytes; HSMs of type ", type->name, " hold ",
+                    type->label_bytes));
+  }
+  return {};
 }
 
 }  // namespace hsmcore::keys

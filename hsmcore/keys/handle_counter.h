@@ -3,6 +3,8 @@
 #define HSMCORE_KEYS_HANDLE_COUNTER_H_
 
 #include <cstdint>
+#include <span>
+#include <string_view>
 
 #include "cluster/core.h"
 #include "hsmcore/key.h"
@@ -13,6 +15,8 @@
 // place, and what counts for the quotas until the next 'cluster sync' counts anew. The caller holds
 // core.mutex.
 namespace hsmcore::keys {
+
+inline constexpr std::string_view kHandlesPath = "cluster/handles";
 
 struct KeyCounts {
   std::uint64_t pairs = 0;  // pairs, and halves of one
@@ -32,8 +36,8 @@ Status CountOut(cluster::Core& core, storage::Transaction& change, bool secret);
 // Counts anew, and puts the counter right where it is wrong.
 Status Recount(cluster::Core& core);
 
-// kQuotaExceeded: longer than the type of the cluster's HSMs allows.
-Status CheckLabel(const cluster::Core& core, std::string_view label);
+// kQuotaExceeded: one of the labels is longer than the type of the cluster's HSMs allows.
+Status CheckLabels(cluster::Core& core, std::span<const std::string_view> labels);
 
 }  // namespace hsmcore::keys
 

@@ -23,11 +23,12 @@ Result<unsigned> KeyCopies(cluster::Core& core) {
   return check ? kByRule : 1;
 }
 
-Status CheckLabels(const cluster::Core& core, const KeyRecord& record) {
+Status CheckLabelsOf(cluster::Core& core, const KeyRecord& record) {
+  std::vector<std::string_view> labels;
   for (const auto* half : {&record.private_half, &record.public_half}) {
-    if (*half) HSMCORE_CHECK(CheckLabel(core, (*half)->label));
+    if (*half) labels.emplace_back((*half)->label);
   }
-  return {};
+  return CheckLabels(core, labels);
 }
 
 void PutIndex(storage::Transaction& change, const KeyRecord& record) {
@@ -133,7 +134,7 @@ Status ForEach(cluster::Core& core, const std::function<void(const KeyRecord&)>&
 
 Result<KeyRecord> Add(cluster::Core& core, const users::Actor& owner, KeyRecord record,
                       const PrivateMaterial* material) {
-  HSMCORE_CHECK(CheckLabels(core, record));
+  HSMCORE_CHECK(CheckLabelsOf(core, record));
   record.owner = owner.path;
   record.created = std::time(nullptr);
   const SecretBytes dek = vault::RandomSecret(vault::kSealKeyBytes);
@@ -195,7 +196,7 @@ Status PutChanged(cluster::Core& core, storage::Transaction& change, const KeyRe
                   const users::Actor& owner) {
   const std::string path = KeyPath(record.handle);
   if (record.private_half || record.public_half) {
-    HSMCORE_CHECK(CheckLabels(core, record));
+    HSMCORE_CHECK(CheckLabelsOf(core, record));
     change.Put(path, EncodeRecord(record, *owner.identity));
     PutIndex(change, record);
     return {};

@@ -12,6 +12,7 @@
 #include "storage/engines.h"
 #include "users/authentication.h"
 #include "users/directory.h"
+#include "users/type_policy.h"
 #include "vault/sealing.h"
 
 namespace hsmcore::session {
@@ -32,12 +33,13 @@ bool IsFoundation(std::string_view key) {
 Result<cluster::BackupHeader> HeaderFor(cluster::Core& core, std::string_view id,
                                         const SecretBytes& key) {
   HSMCORE_TRY(const cluster::Config config, cluster::ReadConfig(core));
+  HSMCORE_TRY(const std::string type, users::HsmTypeOf(core));
   HSMCORE_TRY(const std::uint64_t revision, core.engine->Revision());
   cluster::BackupHeader header{.id = std::string(id),
                                .cluster = core.file.id,
                                .origin = core.file.origin(),
                                .root = core.file.root,
-                               .hsm_type = config.type,
+                               .hsm_type = type,
                                .mode = config.mode,
                                .created = std::time(nullptr),
                                .revision = revision,
@@ -143,10 +145,11 @@ class EntryCheck {
   // Users and configuration are all there.
   Status Finish() {
     if (genuine_) return {};
-    const auto config = cluster::ReadConfig(core_);
-    if (!config || config->mode != header_.mode || config->type != header_.hsm_type) {
-      return NotGenuine(cluster::Config::kPath);
-    }
+    auto config = cluster::ReadConfig(core_);
+    if (!config || config->mode != header_.mode) return NotGenuine(cluster::Config::kPath);
+    core_.config = *std::move(config);
+    const auto type = users::HsmTypeOf(core_);
+    if (!type || *type != header_.hsm_type) return NotGenuine(users::TypePolicy::kPath);
     auto verifier = GenuineEntries(core_);
     if (!verifier) return NotGenuine("user/");
     for (const storage::Entry& entry : foundation_) {

@@ -11,7 +11,7 @@
 #include "crypto/library.h"
 #include "session/backup_content.h"
 #include "users/backup_policy.h"
-#include "users/directory.h"
+#include "users/setting.h"
 #include "vault/sealing.h"
 
 namespace hsmcore::session {
@@ -28,11 +28,15 @@ Result<BackupInfo> CreateLocked(cluster::Core& core, const Progress& progress) {
   return cluster::ReadBackupInfo(file);
 }
 
-Result<bool> IsDue(const cluster::Core& core) {
-  const std::int64_t now = std::time(nullptr);
-  HSMCORE_TRY(const auto backups, cluster::ListBackups(cluster::BackupDirectory(core.home), now));
-  return std::ranges::none_of(
-      backups, [&](const BackupInfo& backup) { return backup.created + cluster::kDay > now; });
+// A day after the newest one, where something has changed since: the same again would only be one
+// more file. One from the future says nothing about when it was made.
+Result<bool> IsDue(const cluster::Core& core, std::int64_t now) {
+  HSMCORE_TRY(const auto newest, cluster::FindNewestOwn(cluster::BackupDirectory(core.home)));
+  if (!newest || newest->cluster_id != core.file.id) return true;
+  const std::int64_t age = now - newest->created;
+  if (age > -cluster::kDay && age < cluster::kDay) return false;
+  HSMCORE_TRY(const std::uint64_t revision, core.engine->Revision());
+  return revision != newest->revision;
 }
 
 // As many entries at a time as one commit may well hold.
@@ -65,16 +69,13 @@ class Filler {
 }  // namespace
 
 Result<unsigned> BackupRetention(cluster::Core& core) {
-  HSMCORE_TRY(const users::TrustedSigners admins, users::ReadTrustedSigners(core));
-  std::optional<users::BackupPolicy> policy;
-  const storage::Verifier genuine = [&](const storage::Entry& entry) {
-    auto decoded = users::BackupPolicy::Decode(entry.value, admins);
-    if (!decoded) return false;
-    policy = *std::move(decoded);
-    return true;
-  };
-  HSMCORE_TRY(const auto entry, core.engine->Get(users::BackupPolicy::kPath, &genuine));
-  return entry ? policy->retention_days : kDefaultRetentionDays;
+  HSMCORE_TRY(const auto policy, users::ReadSetting<users::BackupPolicy>(core));
+  return policy ? policy->retention_days : kDefaultRetentionDays;
+}
+
+Result<bool> AutomaticBackups(cluster::Core& core) {
+  HSMCORE_TRY(const auto policy, users::ReadSetting<users::BackupPolicy>(core));
+  return !policy || policy->automatic;
 }
 
 Status FillFromBackup(cluster::BackupReader& reader, cluster::Core& core,
@@ -91,15 +92,44 @@ Result<BackupInfo> CreateBackup(cluster::Core& core, const Progress& progress) {
   return CreateLocked(core, progress);
 }
 
-Result<std::optional<BackupInfo>> CreateBackupIfDue(cluster::Core& core) {
-  HSMCORE_TRY(bool due, IsDue(core));
-  if (!due) return std::nullopt;
-  HSMCORE_TRY([[maybe_unused]] const auto writer, core.engine->LockForUpdate());
-  // Another process may have made it meanwhile.
-  HSMCORE_TRY(due, IsDue(core));
+namespace {
+
+// Another process may have made it while we waited for the lock.
+Result<std::optional<BackupInfo>> CreateIfStillDue(cluster::Core& core, std::int64_t now) {
+  HSMCORE_TRY(const bool due, IsDue(core, now));
   if (!due) return std::nullopt;
   HSMCORE_TRY(BackupInfo made, CreateLocked(core, {}));
   return made;
+}
+
+}  // namespace
+
+Result<std::optional<BackupInfo>> CreateBackupIfDue(cluster::Core& core) {
+  const std::int64_t now = std::time(nullptr);
+  HSMCORE_TRY(const bool due, IsDue(core, now));
+  if (!due) return std::nullopt;
+  HSMCORE_TRY([[maybe_unused]] const auto writer, core.engine->LockForUpdate());
+  return CreateIfStillDue(core, now);
+}
+
+Result<std::optional<BackupInfo>> CreateDailyBackup(cluster::Core& core, std::uint64_t most_keys,
+                                                    std::int64_t now) {
+  constexpr std::int64_t kPause = 3600;
+  if (now < core.next_daily_look) return std::nullopt;
+  core.next_daily_look = now + kPause;
+  HSMCORE_TRY(const bool due, IsDue(core, now));
+  if (!due) return std::nullopt;
+  HSMCORE_TRY(const bool wanted, AutomaticBackups(core));
+  if (!wanted) return std::nullopt;
+  if (most_keys != 0) {
+    HSMCORE_TRY(const std::uint64_t keys, core.engine->Count("key/"));
+    if (keys > most_keys) return std::nullopt;
+  }
+  const auto writer = core.engine->TryLockForUpdate();
+  // Somebody is writing, or making the backup just now.
+  if (!writer && writer.error().code() == ErrorCode::kStorageBusy) return std::nullopt;
+  if (!writer) return std::unexpected(writer.error());
+  return CreateIfStillDue(core, now);
 }
 
 }  // namespace hsmcore::session

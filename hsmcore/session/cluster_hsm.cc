@@ -14,6 +14,7 @@
 #include "session/cluster_backup.h"
 #include "session/genuine.h"
 #include "storage/engines.h"
+#include "users/type_policy.h"
 
 namespace hsmcore::session {
 namespace {
@@ -23,28 +24,11 @@ using cluster::ClusterFile;
 using cluster::HsmPlace;
 
 Result<HsmDescription> DescribeOne(cluster::Core& core, std::string_view id) {
-  HSMCORE_TRY(const ClusterDescription description, cluster::Describe(core, false));
+  HSMCORE_TRY(const std::string type, users::HsmTypeOf(core));
+  HSMCORE_TRY(const ClusterDescription description, cluster::Describe(core, type, false));
   const auto found = std::ranges::find(description.hsms, id, &HsmDescription::id);
   if (found != description.hsms.end()) return *found;
   return Fail(ErrorCode::kInternal, Cat("HSM ", id, " is not described"));
-}
-
-// What the cluster holds must be on an HSM that stays.
-Status NeedAnother(cluster::Core& core, std::string_view id) {
-  HSMCORE_TRY(const auto members, core.engine->Members(false));
-  for (const storage::Member& member : members) {
-    if (member.id != id && member.in_service && member.problem.empty()) return {};
-  }
-  return Fail(ErrorCode::kClusterState,
-              Cat("no other HSM than ", id,
-                  " is in service and in sync, and it holds all there is; "
-                  "see 'hsmctl cluster describe', run 'hsmctl cluster sync', or make another with "
-                  "'hsmctl hsm create'"));
-}
-
-Result<std::vector<std::string>> Fill(cluster::Core& core) {
-  HSMCORE_TRY(const storage::Verifier genuine, GenuineEntries(core));
-  return core.engine->Repair(&genuine);
 }
 
 // Takes the HSM out of cluster.json; the writer lock is held.
@@ -82,9 +66,27 @@ Result<HsmPlace> AddEmpty(cluster::Core& core, const HsmOptions& options) {
 
 }  // namespace
 
+// What the cluster holds must be on an HSM that stays.
+Status NeedAnother(cluster::Core& core, std::string_view id) {
+  HSMCORE_TRY(const auto members, core.engine->Members(false));
+  for (const storage::Member& member : members) {
+    if (member.id != id && member.in_service && member.problem.empty()) return {};
+  }
+  return Fail(ErrorCode::kClusterState,
+              Cat("no other HSM than ", id,
+                  " is in service and in sync, and it holds all there is; "
+                  "see 'hsmctl cluster describe', run 'hsmctl cluster sync', or make another with "
+                  "'hsmctl hsm create'"));
+}
+
+Result<std::vector<std::string>> FillHsms(cluster::Core& core) {
+  HSMCORE_TRY(const storage::Verifier genuine, GenuineEntries(core));
+  return core.engine->Repair(&genuine);
+}
+
 Result<HsmDescription> CreateHsm(cluster::Core& core, const HsmOptions& options) {
   HSMCORE_TRY(const HsmPlace place, AddEmpty(core, options));
-  const auto filled = Fill(core);
+  const auto filled = FillHsms(core);
   auto description = DescribeOne(core, place.id);
   if (filled && description && description->problem.empty()) {
     [[maybe_unused]] const Status noted = NoteCreated(core, place.id);  // it counts as such anyway
@@ -115,8 +117,10 @@ Status DeleteHsm(cluster::Core& core, std::string_view id, bool also_last) {
     directory = cluster::HsmDirectory(core.home, *place);
     HSMCORE_CHECK(Forget(core, id));
   }
-  // The rest is no part of the cluster any more, and may be on a disk that is gone.
-  return fs::exists(directory) ? cluster::RemoveStore(directory) : Status();
+  // The rest is no part of the cluster any more, and may be on a disk that is gone or hangs.
+  const Status removed = cluster::RemoveStore(directory);
+  if (!removed && removed.error().code() != ErrorCode::kStorageIo) return removed;
+  return {};
 }
 
 Result<HsmDescription> StopHsm(cluster::Core& core, std::string_view id) {
@@ -143,7 +147,7 @@ Result<HsmDescription> StartHsm(cluster::Core& core, std::string_view id) {
     place->stopped = false;
     HSMCORE_CHECK(cluster::Rewrite(core.home, file));
   }
-  HSMCORE_CHECK(Fill(core));
+  HSMCORE_CHECK(FillHsms(core));
   return DescribeOne(core, id);
 }
 

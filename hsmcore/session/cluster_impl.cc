@@ -19,6 +19,7 @@
 #include "users/authentication.h"
 #include "users/availability_policy.h"
 #include "users/lockout.h"
+#include "users/type_policy.h"
 #include "vault/sealing.h"
 
 namespace hsmcore {
@@ -64,9 +65,11 @@ class ClusterImpl final : public Cluster {
   Result<HsmDescription> StartHsm(std::string_view id) override;
   Result<BackupInfo> CreateBackup(const Progress& progress) override;
   Result<std::optional<BackupInfo>> CreateBackupIfDue() override;
+  Result<std::optional<BackupInfo>> CreateDailyBackup(std::uint64_t most_keys) override;
   Result<std::vector<BackupInfo>> ListBackups() override;
   Result<BackupInfo> DescribeBackup(std::string_view id) override;
   Result<unsigned> BackupRetention() override;
+  Result<bool> AutomaticBackups() override;
   Result<bool> ReplicateKey(KeyHandle handle, const Session& login, Cluster& to,
                             const Session& login_there) override;
   Result<bool> ReplicateUser(std::string_view name, const Session& login, Cluster& to,
@@ -164,10 +167,17 @@ Result<std::optional<std::string>> ClusterImpl::OnlyCryptoUser() {
 
 Result<ClusterDescription> ClusterImpl::Describe(bool verify) {
   const std::lock_guard lock(core_->mutex);
-  HSMCORE_TRY(ClusterDescription description, cluster::Describe(*core_, verify));
+  HSMCORE_TRY(const std::string type, users::HsmTypeOf(*core_));
+  HSMCORE_TRY(ClusterDescription description, cluster::Describe(*core_, type, verify));
   HSMCORE_TRY(const keys::KeyCounts counts, keys::ReadCounts(*core_));
   HSMCORE_TRY(description.users, core_->engine->Count("user/"));
   HSMCORE_TRY(description.key_availability_check, users::KeyAvailabilityCheck(*core_));
+  // What is wrong with the directory is said where a backup is made.
+  const auto newest = cluster::FindNewestOwn(cluster::BackupDirectory(core_->home));
+  if (newest && *newest) {
+    description.newest_backup = (*newest)->id;
+    description.newest_backup_created = (*newest)->created;
+  }
   description.asymmetric_keys = counts.pairs;
   description.keys = counts.pairs + counts.secrets;
   return description;
@@ -211,6 +221,11 @@ Result<std::optional<BackupInfo>> ClusterImpl::CreateBackupIfDue() {
   return session::CreateBackupIfDue(*core_);
 }
 
+Result<std::optional<BackupInfo>> ClusterImpl::CreateDailyBackup(std::uint64_t most_keys) {
+  const std::lock_guard lock(core_->mutex);
+  return session::CreateDailyBackup(*core_, most_keys, std::time(nullptr));
+}
+
 Result<std::vector<BackupInfo>> ClusterImpl::ListBackups() {
   return cluster::ListBackups(cluster::BackupDirectory(core_->home), std::time(nullptr));
 }
@@ -222,6 +237,11 @@ Result<BackupInfo> ClusterImpl::DescribeBackup(std::string_view id) {
 Result<unsigned> ClusterImpl::BackupRetention() {
   const std::lock_guard lock(core_->mutex);
   return session::BackupRetention(*core_);
+}
+
+Result<bool> ClusterImpl::AutomaticBackups() {
+  const std::lock_guard lock(core_->mutex);
+  return session::AutomaticBackups(*core_);
 }
 
 // NOLINTBEGIN(cppcoreguidelines-pro-type-static-cast-downcast): there is no other kind of Cluster

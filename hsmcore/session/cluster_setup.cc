@@ -75,7 +75,9 @@ Status FillStores(cluster::Core& core, const vault::Identity& identity, const Fi
   HSMCORE_CHECK(users::CreateFirstAdmin(core, identity, admin.name, admin.password, config));
   if (admin.retention_days == 0) return {};
   HSMCORE_TRY(const std::string name, users::NormalisedName(admin.name));
-  const users::BackupPolicy policy{admin.retention_days, users::UserPath(Role::kAdmin, name)};
+  users::BackupPolicy policy;
+  policy.retention_days = admin.retention_days;
+  policy.signer = users::UserPath(Role::kAdmin, name);
   HSMCORE_TRY([[maybe_unused]] const auto revision,
               storage::Update(*core.engine, [&](storage::Transaction& change) -> Status {
                 change.Put(users::BackupPolicy::kPath, policy.Encode(identity));
@@ -301,7 +303,7 @@ Status RemoveHsm(const fs::path& home, std::string_view id, bool also_last) {
   const fs::path directory = cluster::HsmDirectory(place, *found);
   change.file().hsms.erase(found);
   HSMCORE_CHECK(change.Write());
-  return fs::exists(directory) ? cluster::RemoveStore(directory) : Status();
+  return cluster::RemoveStore(directory);
 }
 
 Result<ClusterDescription> InitializeCluster(const fs::path& home, const std::string& certificate,

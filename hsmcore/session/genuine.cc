@@ -9,6 +9,7 @@
 #include "users/backup_policy.h"
 #include "users/directory.h"
 #include "users/recovery.h"
+#include "users/type_policy.h"
 
 namespace hsmcore::session {
 
@@ -39,6 +40,9 @@ Result<storage::Verifier> GenuineEntries(cluster::Core& core) {
     }
     if (entry.key == users::AvailabilityPolicy::kPath) {
       return users::AvailabilityPolicy::Decode(entry.value, admins).has_value();
+    }
+    if (entry.key == users::TypePolicy::kPath) {
+      return users::TypePolicy::Decode(entry.value, admins).has_value();
     }
     if (entry.key == users::Recovery::kPath) {
       return users::Recovery::Decode(entry.value, admins).has_value();

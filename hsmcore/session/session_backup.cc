@@ -9,8 +9,10 @@
 #include "hsmcore/backup.h"
 #include "session/backup_content.h"
 #include "session/session_impl.h"
+#include "session/type_change.h"
 #include "users/availability_policy.h"
 #include "users/backup_policy.h"
+#include "users/setting.h"
 
 namespace hsmcore::session {
 namespace {
@@ -130,7 +132,25 @@ Result<BackupInfo> SessionImpl::RestoreDeletedBackup(std::string_view id) {
 Status SessionImpl::SetBackupRetention(unsigned days) {
   HSMCORE_CHECK(Allow(policy::Operation::kManageBackups));
   HSMCORE_CHECK(users::CheckRetention(days));
-  const users::BackupPolicy policy{days, login_->path()};
+  return PutBackupPolicy([days](users::BackupPolicy& policy) { policy.retention_days = days; });
+}
+
+Status SessionImpl::SetAutomaticBackups(bool automatic) {
+  HSMCORE_CHECK(Allow(policy::Operation::kManageBackups));
+  return PutBackupPolicy(
+      [automatic](users::BackupPolicy& policy) { policy.automatic = automatic; });
+}
+
+// What is not changed stays.
+Status SessionImpl::PutBackupPolicy(const std::function<void(users::BackupPolicy&)>& change) {
+  users::BackupPolicy policy;
+  {
+    const std::lock_guard lock(core_->mutex);
+    HSMCORE_TRY(auto now, users::ReadSetting<users::BackupPolicy>(*core_));
+    if (now) policy = *std::move(now);
+  }
+  change(policy);
+  policy.signer = login_->path();
   return PutSetting(users::BackupPolicy::kPath, policy.Encode(login_->identity));
 }
 
@@ -138,6 +158,15 @@ Status SessionImpl::SetKeyAvailabilityCheck(bool check) {
   HSMCORE_CHECK(Allow(policy::Operation::kModifyCluster));
   const users::AvailabilityPolicy policy{check, login_->path()};
   return PutSetting(users::AvailabilityPolicy::kPath, policy.Encode(login_->identity));
+}
+
+Result<TypeChangeReport> SessionImpl::ChangeType(const TypeChangeOptions& wanted,
+                                                 const Progress& progress) {
+  HSMCORE_CHECK(Allow(policy::Operation::kModifyCluster));
+  const std::lock_guard lock(core_->mutex);
+  HSMCORE_TRY(TypeChangeReport report, session::ChangeType(*core_, Me(), wanted, progress));
+  if (report.rolled_back) HSMCORE_CHECK(RefreshMarks());
+  return report;
 }
 
 Status SessionImpl::PutSetting(const char* path, const Bytes& record) {

@@ -309,7 +309,7 @@ Result<KeyInfo> SessionImpl::SetAttribute(KeyHandle handle, std::string_view nam
   return InfoOf(record, handle.IsPublicHalf() ? KeyClass::kPublicKey : record.private_class());
 }
 
-Result<std::string> SessionImpl::ReferenceUri(const Key& key) {
+Result<KeyUri> SessionImpl::ReferenceUri(const Key& key) {
   const KeyInfo* info = key.private_info() != nullptr ? key.private_info() : key.public_info();
   if (info == nullptr || !key.is_token()) {
     return Fail(ErrorCode::kSessionKey,
@@ -319,7 +319,7 @@ Result<std::string> SessionImpl::ReferenceUri(const Key& key) {
   KeyUri uri;
   uri.handle = info->handle;
   uri.klass = info->klass;
-  return uri.ToString();
+  return uri;
 }
 
 }  // namespace hsmcore::session

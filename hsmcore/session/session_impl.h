@@ -2,6 +2,7 @@
 #ifndef HSMCORE_SESSION_SESSION_IMPL_H_
 #define HSMCORE_SESSION_SESSION_IMPL_H_
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -13,6 +14,7 @@
 #include "keys/key_store.h"
 #include "keys/trusted_mark.h"
 #include "session/held_key.h"
+#include "users/backup_policy.h"
 #include "users/directory.h"
 #include "vault/identity.h"
 
@@ -31,6 +33,7 @@ class SessionImpl final : public Session {
  public:
   SessionImpl(std::shared_ptr<cluster::Core> core, std::optional<Login> login);
 
+  const std::string& cluster_id() const override { return core_->file.id; }
   bool logged_in() const override { return login_.has_value(); }
   const std::string& user() const override { return user_; }
   Role role() const override { return login_ ? login_->role : Role::kCryptoUser; }
@@ -59,7 +62,7 @@ class SessionImpl final : public Session {
                           const WrapMechanism& mechanism) override;
   Result<KeyPtr> Unwrap(const Key& unwrapping, const WrapMechanism& mechanism, ByteView wrapped,
                         const UnwrapForm& form) override;
-  Result<std::string> ReferenceUri(const Key& key) override;
+  Result<KeyUri> ReferenceUri(const Key& key) override;
 
   Result<std::vector<UserInfo>> ListUsers() override;
   Status CreateUser(std::string_view name, Role role, const SecretBytes& password) override;
@@ -76,10 +79,14 @@ class SessionImpl final : public Session {
   Result<BackupInfo> DeleteBackup(std::string_view id) override;
   Result<BackupInfo> RestoreDeletedBackup(std::string_view id) override;
   Status SetBackupRetention(unsigned days) override;
+  Status SetAutomaticBackups(bool automatic) override;
   Status SetKeyAvailabilityCheck(bool check) override;
+  Result<TypeChangeReport> ChangeType(const TypeChangeOptions& wanted,
+                                      const Progress& progress) override;
 
  private:
   Status PutSetting(const char* path, const Bytes& record);
+  Status PutBackupPolicy(const std::function<void(users::BackupPolicy&)>& change);
   struct Cached {
     std::shared_ptr<const HeldKey> key;
     std::uint64_t last_used = 0;

@@ -66,6 +66,9 @@ struct Batch {
   // The commit needs this many members in service, or fails with kKeyAvailability and changes
   // nothing. An engine with fewer members than that by design needs all of them.
   unsigned min_copies = 1;
+  // Part of a rollback of the HSM type: the one change of keys and users in limited-write mode. An
+  // engine without states of a cluster ignores it.
+  bool restoring = false;
 };
 
 // One page of a listing: entries with key > `after` (all when empty), at most `limit`.
@@ -85,10 +88,12 @@ struct Change {
 struct Member {
   std::string id;
   std::string zone;
-  std::string location;        // directory or endpoint
-  bool in_service = false;     // read from and written to
-  std::uint64_t revision = 0;  // newest commit it holds; 0 when it cannot be read
-  std::string problem;         // why not in service and what to do; empty otherwise
+  std::string location;          // directory or endpoint
+  bool in_service = false;       // read from and written to
+  std::uint64_t revision = 0;    // newest commit it holds; 0 when it cannot be read
+  std::string problem;           // why not in service and what to do; empty otherwise
+  std::uint64_t operations = 0;  // reads and commits that it was asked for, by all processes
+  std::uint64_t errors = 0;      // of these, that it could not do
   // Only from Members(true):
   std::uint64_t entries = 0;    // live keys it holds
   std::uint64_t different = 0;  // keys that are missing, extra or different from most members'
@@ -133,7 +138,9 @@ class Engine {
   // Waits up to 60 s (then kStorageBusy) for the right to write; other processes wait meanwhile.
   // Reads by the holder then see the newest state. An engine with optimistic locking only returns
   // an empty lock. Never held across a call to the application.
-  virtual Result<std::unique_ptr<WriterLock>> LockForUpdate() = 0;
+  Result<std::unique_ptr<WriterLock>> LockForUpdate() { return Lock(LockWait::kPatient); }
+  // The same without waiting: kStorageBusy where another holds it.
+  Result<std::unique_ptr<WriterLock>> TryLockForUpdate() { return Lock(LockWait::kNone); }
 
   // Every member; `verify` also compares contents, entry by entry.
   virtual Result<std::vector<Member>> Members(bool verify) = 0;
@@ -141,6 +148,10 @@ class Engine {
   // Brings every reachable member to the newest state and finishes an interrupted commit. Returns
   // the ids of the members that were changed.
   virtual Result<std::vector<std::string>> Repair(const Verifier* verifier) = 0;
+
+ protected:
+  enum class LockWait : std::uint8_t { kNone, kPatient };
+  virtual Result<std::unique_ptr<WriterLock>> Lock(LockWait wait) = 0;
 };
 
 // Reads with a memory, for one optimistic update: what was read becomes a precondition.

@@ -45,6 +45,10 @@ struct MirrorOptions {
   // Says which head is newest without a look into every member; may be nullptr. Must outlive the
   // engine. The engine keeps it up to date.
   GenerationMap* generations = nullptr;
+  // A member on a file system that may stop answering is out of service after so long without a
+  // sign of life. `watch_all`: the others, too; for tests.
+  std::chrono::milliseconds silence_patience{5000};
+  bool watch_all = false;
 };
 
 // N SQLite files as the HSMs of a cluster; see docs/storage.md for the protocol.

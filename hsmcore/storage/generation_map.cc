@@ -29,12 +29,24 @@ constexpr std::size_t kFileBytes =
 // to sleep, and readers then look into the store.
 constexpr int kReadAttempts = 100;
 
+constexpr std::size_t kLoadPlaces = 256;
+
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 static_assert(std::atomic<std::uint32_t>::is_always_lock_free);
 
 std::unexpected<Error> FailDamaged(const std::filesystem::path& file, std::string_view what) {
   return Fail(ErrorCode::kHomeDamaged,
               Cat("'", file.native(), "' ", what, "; run: hsmctl cluster sync"));
+}
+
+// FNV-1a. Never 0, which is a free place; two members of one cluster with the same number would
+// share their counts.
+std::uint64_t NumberOf(std::string_view member) {
+  std::uint64_t number = 0xcbf29ce484222325;
+  for (const char letter : member) {
+    number = (number ^ static_cast<unsigned char>(letter)) * 0x100000001b3;
+  }
+  return number == 0 ? 1 : number;
 }
 
 }  // namespace
@@ -56,6 +68,14 @@ struct GenerationMap::Header {
   // The slots that are being moved, so that the next writer can settle what a dead one left odd.
   std::atomic<std::uint64_t> moved_count;
   std::array<std::atomic<std::uint64_t>, kMaxMoved> moved;
+  // Zero, and so free, in files from before there were counts.
+  struct Counts {
+    std::atomic<std::uint64_t> member;
+    std::atomic<std::uint64_t> operations;
+    std::atomic<std::uint64_t> errors;
+    std::atomic<std::uint64_t> silent_since;
+  };
+  std::array<Counts, kLoadPlaces> loads;
 };
 
 GenerationMap::GenerationMap(void* mapping, FileDescriptor file, bool writable)
@@ -206,6 +226,42 @@ Status GenerationMap::ReserveSlots(std::span<const std::uint64_t> slots) {
     if (problem != 0) return FailErrno("cannot extend", "generation", problem);
   }
   return {};
+}
+
+void GenerationMap::NoteSilence(std::size_t place, std::uint64_t since) {
+  std::atomic<std::uint64_t>& stored = header_->loads[place].silent_since;
+  if (!writable_ || stored.load(std::memory_order_relaxed) == since) return;
+  stored.store(since, std::memory_order_relaxed);
+}
+
+std::uint64_t GenerationMap::SilentSince(std::size_t place) const {
+  return header_->loads[place].silent_since.load(std::memory_order_relaxed);
+}
+
+std::optional<std::size_t> GenerationMap::LoadPlace(std::string_view member) {
+  const std::uint64_t number = NumberOf(member);
+  for (std::size_t place = 0; place < kLoadPlaces; ++place) {
+    std::atomic<std::uint64_t>& taken = header_->loads[place].member;
+    std::uint64_t found = taken.load(std::memory_order_relaxed);
+    if (found == 0 && !writable_) return std::nullopt;
+    // Where another process was faster, `found` is who it took the place for.
+    if (found == 0 && taken.compare_exchange_strong(found, number)) return place;
+    if (found == number) return place;
+  }
+  return std::nullopt;
+}
+
+void GenerationMap::NoteOperation(std::size_t place, bool failed) {
+  if (!writable_) return;
+  Header::Counts& counts = header_->loads[place];
+  counts.operations.fetch_add(1, std::memory_order_relaxed);
+  if (failed) counts.errors.fetch_add(1, std::memory_order_relaxed);
+}
+
+GenerationMap::Load GenerationMap::ReadLoad(std::size_t place) const {
+  const Header::Counts& counts = header_->loads[place];
+  return {.operations = counts.operations.load(std::memory_order_relaxed),
+          .errors = counts.errors.load(std::memory_order_relaxed)};
 }
 
 Status GenerationMap::Begin(std::span<const std::uint64_t> slots) {

@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string_view>
 
 #include "hsmcore/types.h"
 #include "storage/posix.h"
@@ -24,6 +26,10 @@ namespace hsmcore::storage {
 //
 // Readers also take the head for busy when the machine was started anew since it was written: a
 // crash of the machine may have lost the newest of it.
+//
+// Beside that it counts how often each member was asked and how often that failed, so that reads
+// are spread over the members and people see who works: a hint, which a crash of the machine may
+// lose.
 //
 // Slots: kSlots of them; a slot number is taken modulo kSlots. The file is sparse.
 // Readers need no lock. Writers hold the engine's writer lock.
@@ -65,6 +71,20 @@ class GenerationMap {
   Status Begin(std::span<const std::uint64_t> slots);
   Status End(std::span<const std::uint64_t> slots, const Head& head);
   Status Abandon(std::span<const std::uint64_t> slots);
+
+  // What was asked of one member by all processes since the file was made.
+  struct Load {
+    std::uint64_t operations = 0;
+    std::uint64_t errors = 0;  // of these
+  };
+  // The place of a member's counts, taken at first use. Nothing: as many members as there are
+  // places have come and gone, or this process may not write and nobody else has asked.
+  std::optional<std::size_t> LoadPlace(std::string_view member);
+  void NoteOperation(std::size_t place, bool failed);  // nothing where the file is read-only
+  Load ReadLoad(std::size_t place) const;
+  // When a member was last found not to answer, in a time that only the caller knows; 0: it does.
+  void NoteSilence(std::size_t place, std::uint64_t since);
+  std::uint64_t SilentSince(std::size_t place) const;
 
  private:
   struct Header;

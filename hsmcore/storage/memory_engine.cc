@@ -82,16 +82,6 @@ class MemoryEngine final : public Engine {
     return changes;
   }
 
-  Result<std::unique_ptr<WriterLock>> LockForUpdate() override {
-    std::unique_lock guard(mutex_);
-    if (writer_ == std::this_thread::get_id()) return std::make_unique<WriterLock>();
-    if (!writer_left_.wait_for(guard, kPatience, [&] { return writer_ == std::thread::id(); })) {
-      return Fail(ErrorCode::kStorageBusy, "another thread holds the writer lock");
-    }
-    writer_ = std::this_thread::get_id();
-    return std::make_unique<Lock>(*this);
-  }
-
   Result<std::vector<Member>> Members(bool) override {
     Member member;
     member.id = member.location = "memory";
@@ -109,6 +99,18 @@ class MemoryEngine final : public Engine {
     return std::vector<std::string>{};
   }
 
+ protected:
+  Result<std::unique_ptr<WriterLock>> Lock(LockWait wait) override {
+    std::unique_lock guard(mutex_);
+    if (writer_ == std::this_thread::get_id()) return std::make_unique<WriterLock>();
+    const auto patience = wait == LockWait::kPatient ? kPatience : std::chrono::seconds(0);
+    if (!writer_left_.wait_for(guard, patience, [&] { return writer_ == std::thread::id(); })) {
+      return Fail(ErrorCode::kStorageBusy, "another thread holds the writer lock");
+    }
+    writer_ = std::this_thread::get_id();
+    return std::make_unique<HeldLock>(*this);
+  }
+
  private:
   struct Row {
     std::optional<Bytes> value;  // nothing: deleted
@@ -116,16 +118,16 @@ class MemoryEngine final : public Engine {
   };
   using Rows = std::map<std::string, Row, std::less<>>;
 
-  class Lock final : public WriterLock {
+  class HeldLock final : public WriterLock {
    public:
-    explicit Lock(MemoryEngine& engine) : engine_(engine) {}
-    ~Lock() override {
+    explicit HeldLock(MemoryEngine& engine) : engine_(engine) {}
+    ~HeldLock() override {
       const std::lock_guard guard(engine_.mutex_);
       engine_.writer_ = std::thread::id();
       engine_.writer_left_.notify_one();
     }
-    Lock(const Lock&) = delete;
-    Lock& operator=(const Lock&) = delete;
+    HeldLock(const HeldLock&) = delete;
+    HeldLock& operator=(const HeldLock&) = delete;
 
    private:
     MemoryEngine& engine_;

@@ -20,6 +20,10 @@
 namespace hsmcore::storage {
 namespace {
 
+// A member's pages stay in this process's memory while it is asked, so another one's turn comes
+// only after so many reads. A program that does less opens one member.
+constexpr unsigned kReadsInARow = 64;
+
 // The greater term wins whatever the revisions. The clock takes part in it, so that of two
 // histories that were written apart from each other the one that was begun later wins.
 std::uint64_t TermAfter(std::uint64_t term) {
@@ -39,7 +43,7 @@ Result<CommitMark> MarkAfter(const CommitMark& head, bool same_service) {
 }
 
 // kStorageConflict, or what kept `store` from being asked.
-Status CheckPreconditions(SqliteStore& store, std::span<const Precondition> preconditions) {
+Status CheckPreconditions(Store& store, std::span<const Precondition> preconditions) {
   for (const Precondition& wanted : preconditions) {
     HSMCORE_TRY(const std::optional<Entry> entry, store.Get(wanted.key));
     const std::uint64_t found = entry ? entry->revision : 0;
@@ -65,12 +69,14 @@ class MirrorEngine final : public Engine {
   Result<std::uint64_t> Commit(const Batch& batch) override;
   Result<std::uint64_t> Revision() override;
   Result<std::vector<Change>> ChangesSince(std::uint64_t revision) override;
-  Result<std::unique_ptr<WriterLock>> LockForUpdate() override;
   Result<std::vector<Member>> Members(bool verify) override;
   Result<std::vector<std::string>> Repair(const Verifier* verifier) override;
 
+ protected:
+  Result<std::unique_ptr<WriterLock>> Lock(LockWait wait) override;
+
  private:
-  class Lock;
+  class HeldLock;
   // A commit that is ready to be written.
   struct Plan {
     CommitMark previous;
@@ -80,7 +86,7 @@ class MirrorEngine final : public Engine {
 
   Result<MirrorMember*> Choose();
   template <class Call>
-  auto Read(const Call& call) -> decltype(call(std::declval<SqliteStore&>()));
+  auto Read(const Call& call) -> decltype(call(std::declval<Store&>()));
   Result<Plan> MakePlan(const Batch& batch);
   Result<Plan> PlanFor(MirrorMember& reference, const Batch& batch);
   Status CheckCopies(const Batch& batch) const;
@@ -96,8 +102,9 @@ class MirrorEngine final : public Engine {
   // Taken after the writer lock, never before it.
   std::mutex mutex_;
   MirrorFleet fleet_;
-  // Whom reads go to as long as the published head stays what it was.
+  // Whom reads go to as long as the published head stays what it was, and for so many more.
   MirrorMember* chosen_ = nullptr;
+  unsigned reads_left_ = 0;
   std::optional<GenerationMap::Head> chosen_for_;
 };
 
@@ -107,12 +114,16 @@ Result<MirrorMember*> MirrorEngine::Choose() {
   const GenerationMap* const generations = options_.generations;
   const GenerationMap::Head published =
       generations == nullptr ? GenerationMap::Head{.busy = true} : generations->ReadHead();
-  if (!published.busy && published == chosen_for_) return chosen_;
+  if (!published.busy && published == chosen_for_ && reads_left_ > 0) {
+    --reads_left_;
+    return chosen_;
+  }
   chosen_for_.reset();
   if (!published.busy) {
-    MirrorMember* const found = fleet_.FindAt(published.term, published.revision, chosen_);
+    MirrorMember* const found = fleet_.FindAt(published.term, published.revision);
     if (found != nullptr) {
       chosen_for_ = published;
+      reads_left_ = kReadsInARow;
       return chosen_ = found;
     }
   }
@@ -123,10 +134,11 @@ Result<MirrorMember*> MirrorEngine::Choose() {
 
 // Where the chosen member fails, the others that are at the same state are asked.
 template <class Call>
-auto MirrorEngine::Read(const Call& call) -> decltype(call(std::declval<SqliteStore&>())) {
+auto MirrorEngine::Read(const Call& call) -> decltype(call(std::declval<Store&>())) {
   const std::lock_guard guard(mutex_);
   HSMCORE_TRY(MirrorMember* const first, Choose());
-  auto answer = call(first->store);
+  auto answer = call(*first->store);
+  fleet_.Note(*first, !answer);
   if (answer) return answer;
   Suspect(*first, answer.error());
   chosen_for_.reset();
@@ -134,7 +146,8 @@ auto MirrorEngine::Read(const Call& call) -> decltype(call(std::declval<SqliteSt
   const MirrorMember* const newest = fleet_.Newest();
   for (MirrorMember* member : fleet_.InService()) {
     if (member == first || member->head != newest->head) continue;
-    auto other = call(member->store);
+    auto other = call(*member->store);
+    fleet_.Note(*member, !other);
     if (other) {
       chosen_ = member;
       return other;
@@ -145,7 +158,7 @@ auto MirrorEngine::Read(const Call& call) -> decltype(call(std::declval<SqliteSt
 }
 
 Result<std::optional<Entry>> MirrorEngine::Get(std::string_view key, const Verifier* verifier) {
-  return Read([&](SqliteStore& store) -> Result<std::optional<Entry>> {
+  return Read([&](Store& store) -> Result<std::optional<Entry>> {
     HSMCORE_TRY(std::optional<Entry> entry, store.Get(key));
     if (entry && verifier != nullptr && !(*verifier)(*entry)) {
       return Fail(ErrorCode::kHomeDamaged, Cat("'", store.file().native(), "': the entry '", key,
@@ -156,15 +169,15 @@ Result<std::optional<Entry>> MirrorEngine::Get(std::string_view key, const Verif
 }
 
 Result<std::vector<Entry>> MirrorEngine::List(std::string_view prefix, const ListOptions& options) {
-  return Read([&](SqliteStore& store) { return store.List(prefix, options); });
+  return Read([&](Store& store) { return store.List(prefix, options); });
 }
 
 Result<std::uint64_t> MirrorEngine::Count(std::string_view prefix) {
-  return Read([&](SqliteStore& store) { return store.Count(prefix); });
+  return Read([&](Store& store) { return store.Count(prefix); });
 }
 
 Result<std::vector<Change>> MirrorEngine::ChangesSince(std::uint64_t revision) {
-  return Read([&](SqliteStore& store) { return store.ChangesSince(revision); });
+  return Read([&](Store& store) { return store.ChangesSince(revision); });
 }
 
 Result<std::uint64_t> MirrorEngine::Revision() {
@@ -177,24 +190,26 @@ Result<std::uint64_t> MirrorEngine::Revision() {
 
 // ---- Writing ------------------------------------------------------------------------------------
 
-class MirrorEngine::Lock final : public WriterLock {
+class MirrorEngine::HeldLock final : public WriterLock {
  public:
-  Lock(MirrorEngine& engine, FileLock file) : engine_(engine), file_(std::move(file)) {
+  HeldLock(MirrorEngine& engine, FileLock file) : engine_(engine), file_(std::move(file)) {
     engine_.writer_ = std::this_thread::get_id();
   }
-  ~Lock() override { engine_.writer_ = std::thread::id(); }
-  Lock(const Lock&) = delete;
-  Lock& operator=(const Lock&) = delete;
+  ~HeldLock() override { engine_.writer_ = std::thread::id(); }
+  HeldLock(const HeldLock&) = delete;
+  HeldLock& operator=(const HeldLock&) = delete;
 
  private:
   MirrorEngine& engine_;
   FileLock file_;
 };
 
-Result<std::unique_ptr<WriterLock>> MirrorEngine::LockForUpdate() {
+Result<std::unique_ptr<WriterLock>> MirrorEngine::Lock(LockWait wait) {
   if (writer_ == std::this_thread::get_id()) return std::make_unique<WriterLock>();
-  HSMCORE_TRY(FileLock file, FileLock::Acquire(options_.lock_file, options_.busy_timeout));
-  return std::make_unique<Lock>(*this, std::move(file));
+  const std::chrono::milliseconds patience =
+      wait == LockWait::kPatient ? options_.busy_timeout : std::chrono::milliseconds(0);
+  HSMCORE_TRY(FileLock file, FileLock::Acquire(options_.lock_file, patience));
+  return std::make_unique<HeldLock>(*this, std::move(file));
 }
 
 Result<std::uint64_t> MirrorEngine::Commit(const Batch& batch) {
@@ -218,8 +233,8 @@ Result<MirrorEngine::Plan> MirrorEngine::MakePlan(const Batch& batch) {
 }
 
 Result<MirrorEngine::Plan> MirrorEngine::PlanFor(MirrorMember& reference, const Batch& batch) {
-  HSMCORE_CHECK(CheckPreconditions(reference.store, batch.preconditions));
-  HSMCORE_TRY(const std::string recorded, reference.store.Service());
+  HSMCORE_CHECK(CheckPreconditions(*reference.store, batch.preconditions));
+  HSMCORE_TRY(const std::string recorded, reference.store->Service());
   Plan plan{.previous = reference.head, .next = {}, .service = fleet_.ServiceList()};
   HSMCORE_TRY(plan.next, MarkAfter(plan.previous, recorded == plan.service));
   return plan;
@@ -248,9 +263,14 @@ Result<std::uint64_t> MirrorEngine::Write(const Batch& batch, const Plan& plan) 
   std::optional<Error> problem;
   bool in_doubt = false;
   unsigned copies = 0;
+  for (const auto& member : fleet_.members()) {
+    // One that was not there had to do it, too.
+    if (member->trouble) fleet_.Note(*member, true);
+  }
   for (MirrorMember* member : fleet_.InService()) {
     const Status applied =
-        member->store.Apply(plan.previous, plan.next, plan.service, batch.mutations);
+        member->store->Apply(plan.previous, plan.next, plan.service, batch.mutations);
+    fleet_.Note(*member, !applied);
     if (applied) {
       ++copies;
       continue;
@@ -281,18 +301,18 @@ Status MirrorEngine::Publish(std::span<const std::uint64_t> epochs, const Commit
 Result<std::vector<Member>> MirrorEngine::Members(bool verify) {
   std::unique_lock guard(mutex_);
   chosen_for_.reset();
-  fleet_.Look();
+  fleet_.Look(true);
   std::unique_ptr<WriterLock> lock;
   if (verify || !fleet_.AllAlike()) {
     // A commit under way makes members differ for a moment. Who may not lock may still look.
     guard.unlock();
     if (auto locked = LockForUpdate()) lock = *std::move(locked);
     guard.lock();
-    fleet_.Look();
+    fleet_.Look(true);
   }
   if (verify) {
     for (MirrorMember* member : fleet_.InService()) {
-      if (const Status sound = member->store.Check(); !sound) member->trouble = sound.error();
+      if (const Status sound = member->store->Check(); !sound) member->trouble = sound.error();
     }
   }
   const MirrorMember* const newest = fleet_.Newest();
@@ -307,6 +327,9 @@ Member MirrorEngine::Describe(MirrorMember& member, const MirrorMember* newest) 
   description.id = member.options.id;
   description.zone = member.options.zone;
   description.location = member.options.directory.native();
+  const GenerationMap::Load load = fleet_.LoadOf(member);
+  description.operations = load.operations;
+  description.errors = load.errors;
   if (member.trouble) {
     description.problem = member.trouble->Message();
     return description;
@@ -329,10 +352,10 @@ void MirrorEngine::Compare(std::vector<Member>& described, const CommitMark& new
   const auto laggards = std::ranges::stable_partition(
       readable, [&](const MirrorMember* member) { return member->head == newest; });
   const std::size_t voters = readable.size() - laggards.size();
-  std::vector<SqliteStore*> stores;
+  std::vector<Store*> stores;
   std::vector<Member*> rows;  // beside `stores`
   for (MirrorMember* member : readable) {
-    stores.push_back(&member->store);
+    stores.push_back(member->store.get());
     rows.push_back(&*std::ranges::find(described, member->options.id, &Member::id));
   }
   const std::vector<Status> read = MergeRows(stores, [&](RowVersions versions) {
@@ -357,9 +380,9 @@ Result<std::vector<std::string>> MirrorEngine::Repair(const Verifier* verifier) 
   HSMCORE_TRY(const std::unique_ptr<WriterLock> lock, LockForUpdate());
   const std::lock_guard guard(mutex_);
   chosen_for_.reset();
-  fleet_.Look();
+  fleet_.Look(true);
   for (MirrorMember* member : fleet_.InService()) {
-    if (const Status sound = member->store.Check(); !sound) member->trouble = sound.error();
+    if (const Status sound = member->store->Check(); !sound) member->trouble = sound.error();
   }
   const MirrorMember* reference = nullptr;
   for (bool reconciled = false; !reconciled;) {

@@ -3,17 +3,41 @@
 
 #include <algorithm>
 #include <chrono>
+#include <ctime>
 #include <tuple>
 #include <utility>
 
 #include "base/text.h"
+#include "storage/guarded_store.h"
 #include "storage/row_merge.h"
+#include "storage/sqlite_store.h"
+#include "storage/watchdog.h"
 
 namespace hsmcore::storage {
 namespace {
 
 // How long one member's file may keep all others waiting.
 constexpr std::chrono::milliseconds kMemberPatience{5000};
+
+// A member that does not answer is asked again by one writer after so many seconds, and keeps him
+// waiting for as long as it may be silent.
+constexpr std::uint64_t kSilencePause = 30;
+
+// Seconds since the machine was started; never 0.
+std::uint64_t Now() {
+  timespec now{};
+  std::ignore = clock_gettime(CLOCK_BOOTTIME, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) + 1;
+}
+
+std::unique_ptr<Store> NewStore(const MirrorOptions& options, const MemberOptions& member,
+                                const Mounts& mounts) {
+  SqliteOptions file{options.cluster_id, member, std::min(options.busy_timeout, kMemberPatience)};
+  if (!options.watch_all && !mounts.MayHang(member.directory)) {
+    return std::make_unique<SqliteStore>(std::move(file));
+  }
+  return std::make_unique<GuardedStore>(std::move(file), options.silence_patience);
+}
 
 // What a member must change for its contents to be right.
 struct Correction {
@@ -38,7 +62,7 @@ void NoteDifferences(RowVersions versions, const Verifier* verifier,
 
 bool Correct(MirrorMember& member, const Correction& correction) {
   if (correction.rows.empty() && correction.removed.empty()) return true;
-  const Status rewritten = member.store.Rewrite(correction.rows, correction.removed);
+  const Status rewritten = member.store->Rewrite(correction.rows, correction.removed);
   if (!rewritten) member.trouble = rewritten.error();
   member.changed = rewritten.has_value();
   return rewritten.has_value();
@@ -46,26 +70,55 @@ bool Correct(MirrorMember& member, const Correction& correction) {
 
 }  // namespace
 
-MirrorFleet::MirrorFleet(const MirrorOptions& options) {
+MirrorFleet::MirrorFleet(const MirrorOptions& options) : generations_(options.generations) {
+  const Mounts mounts;
   for (const MemberOptions& member : options.members) {
-    members_.push_back(std::make_unique<MirrorMember>(SqliteOptions{
-        options.cluster_id, member, std::min(options.busy_timeout, kMemberPatience)}));
+    members_.push_back(std::make_unique<MirrorMember>(member, NewStore(options, member, mounts)));
+    if (generations_ != nullptr) members_.back()->load_place = generations_->LoadPlace(member.id);
   }
 }
 
-void MirrorFleet::LookAt(MirrorMember& member) {
+void MirrorFleet::Note(const MirrorMember& member, bool failed) {
+  if (!member.load_place) return;
+  generations_->NoteOperation(*member.load_place, failed);
+  if (failed && member.store->silent()) generations_->NoteSilence(*member.load_place, Now());
+  if (!failed) generations_->NoteSilence(*member.load_place, 0);
+}
+
+// Found by some process, so that not every one of them waits for it.
+bool MirrorFleet::IsSilent(const MirrorMember& member) const {
+  return member.load_place && generations_->SilentSince(*member.load_place) != 0;
+}
+
+GenerationMap::Load MirrorFleet::LoadOf(const MirrorMember& member) const {
+  return member.load_place ? generations_->ReadLoad(*member.load_place) : GenerationMap::Load();
+}
+
+void MirrorFleet::LookAt(MirrorMember& member, bool though_silent) {
   member.trouble.reset();
-  const Result<CommitMark> head = member.store.ReadHead();
+  const bool silent = IsSilent(member);
+  if (silent && !though_silent) {
+    const std::uint64_t since = generations_->SilentSince(*member.load_place);
+    const std::uint64_t now = Now();
+    if (now >= since && now - since < kSilencePause) {
+      member.trouble = FailSilent(member.options.directory).error();
+      return;
+    }
+  }
+  const Result<CommitMark> head = member.store->ReadHead();
   if (head) {
     member.head = *head;
   } else {
     member.trouble = head.error();
   }
+  if (member.load_place && (silent || member.store->silent())) {
+    generations_->NoteSilence(*member.load_place, member.store->silent() ? Now() : 0);
+  }
 }
 
-void MirrorFleet::Look() {
+void MirrorFleet::Look(bool all) {
   for (const auto& member : members_) {
-    LookAt(*member);
+    LookAt(*member, all);
     member->changed = false;
   }
 }
@@ -123,16 +176,25 @@ Result<MirrorMember*> MirrorFleet::RequireNewest() const {
   return Fail(code, members_.size() == 1 ? first.detail() : details);
 }
 
-MirrorMember* MirrorFleet::FindAt(std::uint64_t term, std::uint64_t revision,
-                                  MirrorMember* preferred) {
-  std::vector<MirrorMember*> order;
+MirrorMember* MirrorFleet::FindAt(std::uint64_t term, std::uint64_t revision) {
+  struct Candidate {
+    MirrorMember* member;
+    bool suspect;
+    std::uint64_t operations;
+  };
+  std::vector<Candidate> order;
   order.reserve(members_.size());
-  for (const auto& member : members_) order.push_back(member.get());
-  std::ranges::stable_sort(order, {}, [&](const MirrorMember* member) {
-    return std::pair(!member->suspicion.empty(), member != preferred);
+  for (const auto& member : members_) {
+    order.push_back({member.get(), !member->suspicion.empty(), LoadOf(*member).operations});
+  }
+  std::ranges::stable_sort(order, {}, [](const Candidate& candidate) {
+    return std::pair(candidate.suspect, candidate.operations);
   });
-  for (MirrorMember* member : order) {
-    LookAt(*member);
+  for (const auto& [member, suspect, operations] : order) {
+    // Whoever writes finds out whether it is back.
+    if (IsSilent(*member)) continue;
+    LookAt(*member, false);
+    if (member->trouble) Note(*member, true);
     if (!member->trouble && member->head.term == term && member->head.revision == revision) {
       return member;
     }
@@ -161,21 +223,21 @@ bool MirrorFleet::Bring(MirrorMember& member, MirrorMember& reference) {
   if (member.trouble && member.trouble->code() != ErrorCode::kHomeDamaged) return false;
 
   Result<Delta> delta =
-      member.trouble ? reference.store.WholeDelta() : reference.store.DeltaFor(member.head);
+      member.trouble ? reference.store->WholeDelta() : reference.store->DeltaFor(member.head);
   if (!delta) {
     reference.trouble = delta.error();
     return false;
   }
   Status taken =
-      member.trouble ? Status(std::unexpected(*member.trouble)) : member.store.TakeOver(*delta);
+      member.trouble ? Status(std::unexpected(*member.trouble)) : member.store->TakeOver(*delta);
   if (!taken && taken.error().code() == ErrorCode::kHomeDamaged) {
-    if (!delta->whole) delta = reference.store.WholeDelta();
+    if (!delta->whole) delta = reference.store->WholeDelta();
     if (!delta) {
       reference.trouble = delta.error();
       return false;
     }
-    taken = member.store.MakeAnew();
-    if (taken) taken = member.store.TakeOver(*delta);
+    taken = member.store->MakeAnew();
+    if (taken) taken = member.store->TakeOver(*delta);
   }
   if (!taken) {
     member.trouble = taken.error();
@@ -189,9 +251,9 @@ bool MirrorFleet::Bring(MirrorMember& member, MirrorMember& reference) {
 }
 
 bool Reconcile(std::span<MirrorMember* const> members, const Verifier* verifier) {
-  std::vector<SqliteStore*> stores;
+  std::vector<Store*> stores;
   stores.reserve(members.size());
-  for (MirrorMember* member : members) stores.push_back(&member->store);
+  for (MirrorMember* member : members) stores.push_back(member->store.get());
   std::vector<Correction> corrections(members.size());
   const std::vector<Status> read = MergeRows(
       stores, [&](RowVersions versions) { NoteDifferences(versions, verifier, corrections); });

@@ -13,7 +13,7 @@ constexpr std::size_t kPageRows = 256;
 // Walks through one store's rows.
 class Cursor {
  public:
-  explicit Cursor(SqliteStore& store) : store_(&store) { Fetch({}); }
+  explicit Cursor(Store& store) : store_(&store) { Fetch({}); }
 
   const Row* current() const { return at_ < page_.size() ? &page_[at_] : nullptr; }
   const Status& status() const { return status_; }
@@ -30,7 +30,7 @@ class Cursor {
     at_ = 0;
   }
 
-  SqliteStore* store_;
+  Store* store_;
   std::vector<Row> page_;
   std::size_t at_ = 0;
   Status status_;
@@ -53,10 +53,10 @@ bool Refused(const Row* row, const Verifier* verifier) {
 
 }  // namespace
 
-std::vector<Status> MergeRows(std::span<SqliteStore* const> stores,
+std::vector<Status> MergeRows(std::span<Store* const> stores,
                               const std::function<void(RowVersions)>& visit) {
   std::vector<Cursor> cursors;
-  for (SqliteStore* store : stores) cursors.emplace_back(*store);
+  for (Store* store : stores) cursors.emplace_back(*store);
   std::vector<const Row*> versions(stores.size());
   while (const std::string* lowest = LowestKey(cursors)) {
     for (std::size_t i = 0; i < cursors.size(); ++i) {

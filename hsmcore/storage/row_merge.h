@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "storage/sqlite_store.h"
+#include "storage/store.h"
 
 namespace hsmcore::storage {
 
@@ -15,7 +15,7 @@ using RowVersions = std::span<const Row* const>;
 
 // Goes through several stores side by side: calls `visit` once for each key that any of them has.
 // Returns, for each store, whether it could be read to its end.
-std::vector<Status> MergeRows(std::span<SqliteStore* const> stores,
+std::vector<Status> MergeRows(std::span<Store* const> stores,
                               const std::function<void(RowVersions)>& visit);
 
 bool SameRow(const Row* a, const Row* b);

@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "storage/engine.h"
+#include "storage/watchdog.h"
 
 namespace hsmcore::storage {
 namespace {
@@ -157,6 +158,7 @@ void Statement::Bind(int index, const std::optional<Bytes>& blob) {
 
 Result<bool> Statement::Next() {
   if (bind_problem_ != SQLITE_OK) return Fail(bind_problem_);
+  Watchdog::Beat();
   const int code = sqlite3_step(statement_.get());
   if (code == SQLITE_ROW) return true;
   if (code == SQLITE_DONE) return false;
@@ -243,6 +245,14 @@ Status Database::Configure(Access access, std::chrono::milliseconds patience) {
   sqlite3_limit(connection, SQLITE_LIMIT_LENGTH, static_cast<int>(2 * kMaxValueBytes));
   sqlite3_busy_timeout(connection,
                        static_cast<int>(std::min<std::int64_t>(patience.count(), INT_MAX)));
+  if (Watchdog::Watched()) {
+    constexpr int kInstructions = 1000;
+    const auto beat = [](void*) {
+      Watchdog::Beat();
+      return 0;
+    };
+    sqlite3_progress_handler(connection, kInstructions, beat, nullptr);
+  }
   const char* setup = "PRAGMA cell_size_check=ON";
   if (access == Access::kWrite) {
     // The log stays beside the database, empty, so that readers never have to make it.

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "users/availability_policy.h"
 
-#include <optional>
-
-#include "users/directory.h"
+#include "users/setting.h"
 #include "users/signed_record.h"
 
 namespace hsmcore::users {
@@ -28,19 +26,8 @@ Result<AvailabilityPolicy> AvailabilityPolicy::Decode(ByteView record,
 }
 
 Result<bool> KeyAvailabilityCheck(cluster::Core& core) {
-  // Most clusters have none, and then no admin's signature is looked at.
-  HSMCORE_TRY(const auto there, core.engine->Get(AvailabilityPolicy::kPath));
-  if (!there) return true;
-  HSMCORE_TRY(const TrustedSigners admins, ReadTrustedSigners(core));
-  std::optional<AvailabilityPolicy> policy;
-  const storage::Verifier genuine = [&](const storage::Entry& entry) {
-    auto decoded = AvailabilityPolicy::Decode(entry.value, admins);
-    if (!decoded) return false;
-    policy = *std::move(decoded);
-    return true;
-  };
-  HSMCORE_TRY(const auto entry, core.engine->Get(AvailabilityPolicy::kPath, &genuine));
-  return !entry || policy->check;
+  HSMCORE_TRY(const auto policy, ReadSetting<AvailabilityPolicy>(core));
+  return !policy || policy->check;
 }
 
 }  // namespace hsmcore::users

@@ -2,7 +2,6 @@
 #include "users/backup_policy.h"
 
 #include "base/text.h"
-#include "hsmcore/backup.h"
 #include "users/signed_record.h"
 
 namespace hsmcore::users {
@@ -13,7 +12,8 @@ constexpr SignedRecord kRecord{"hsm backup policy v1", "the backup policy"};
 }  // namespace
 
 Bytes BackupPolicy::Encode(const vault::Identity& signing_admin) const {
-  return kRecord.Encode({{"retention-days", retention_days}}, signer, signing_admin);
+  return kRecord.Encode({{"retention-days", retention_days}, {"automatic", automatic}}, signer,
+                        signing_admin);
 }
 
 Result<BackupPolicy> BackupPolicy::Decode(ByteView record,
@@ -21,7 +21,10 @@ Result<BackupPolicy> BackupPolicy::Decode(ByteView record,
   BackupPolicy policy;
   HSMCORE_CHECK(kRecord.Decode(record, trusted, [&](cbor::Reader& fields) {
     const std::uint64_t days = fields.Number("retention-days");
-    policy = {static_cast<unsigned>(days), fields.Text("signer")};
+    policy.retention_days = static_cast<unsigned>(days);
+    // Not there in records of before it could be switched off.
+    if (fields.Has("automatic")) policy.automatic = fields.Flag("automatic");
+    policy.signer = fields.Text("signer");
     if (days > kMaxRetentionDays || !CheckRetention(policy.retention_days)) {
       fields.Refuse("retention-days");
     }

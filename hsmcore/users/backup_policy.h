@@ -5,17 +5,20 @@
 #include <map>
 #include <string>
 
+#include "hsmcore/backup.h"
 #include "hsmcore/types.h"
 #include "vault/identity.h"
 
 namespace hsmcore::users {
 
-// The record cluster/backup-policy: how long backups are kept. Without one, the default. Signed by
-// the admin who wrote it, so that nobody else makes backups vanish.
+// The record cluster/backup-policy: how long backups are kept, and whether the daily one is made.
+// Without one, the default. Signed by the admin who wrote it, so that nobody else makes backups
+// vanish.
 struct BackupPolicy {
   static constexpr const char* kPath = "cluster/backup-policy";
 
-  unsigned retention_days = 0;
+  unsigned retention_days = kDefaultRetentionDays;
+  bool automatic = true;
   std::string signer;
 
   Bytes Encode(const vault::Identity& signing_admin) const;

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "hsmcore/hsm_type.h"
 #include "users/recovery.h"
+#include "users/type_policy.h"
 
 namespace hsmcore::users {
 namespace {
@@ -80,13 +81,13 @@ Status ShareRecovery(Recovery& recovery, const Actor& admin, const std::string& 
 
 // Exact, because the writer lock is held.
 Status CheckRoom(cluster::Core& core) {
-  const HsmTypeRow* type = FindHsmType(core.config.type);
+  HSMCORE_TRY(const HsmTypeRow* type, QuotasOf(core));
   if (type == nullptr || type->users == 0) return {};
   HSMCORE_TRY(const std::uint64_t used, core.engine->Count(kPrefix));
   if (used < type->users) return {};
   return Fail(ErrorCode::kQuotaExceeded,
               Cat("the cluster has ", used, " of the ", type->users, " users that HSMs of type ",
-                  type->name, " hold; make a cluster of type unlimited for more"));
+                  type->name, " hold; for more, change the type: 'hsmctl cluster modify --type'"));
 }
 
 Status PutNewUser(cluster::Core& core, storage::Transaction& change, const UserRecord& record,

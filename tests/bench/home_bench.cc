@@ -2,12 +2,15 @@
 // What a cluster's size costs.
 //
 //   home_bench make DIRECTORY COUNT       adds keys with the labels key-0, key-1, ...
-//   home_bench compare SMALL COUNT LARGE COUNT ROUNDS SLICE_MS
+//   home_bench compare SUFFIX SMALL COUNT LARGE COUNT ROUNDS SLICE_MS
+//   home_bench create NAME DIRECTORY OTHER ROUNDS SLICE_MS    making keys in one and in the other
 //   home_bench memory DIRECTORY COUNT OPERATIONS      resident memory before and after
 //
 // A DIRECTORY has the home in hsm/ and a machine credential in app.machine. The rows compare the
 // large home ("hsm") with the small one ("default").
+#include <array>
 #include <chrono>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
@@ -46,18 +49,20 @@ struct Home {
 
 std::string Label(unsigned number) { return "key-" + std::to_string(number); }
 
+hsmcore::KeyPtr MakeKey(hsmcore::Session& session, const std::string& label) {
+  hsmcore::KeySpec spec;
+  spec.type = hsmcore::KeyType::kEc;
+  hsmcore::KeyTemplate form;
+  form.private_half.label = form.public_half.label = label;
+  form.private_half.flags.Set(hsmcore::Attribute::kToken, true);
+  form.private_half.flags.Set(hsmcore::Attribute::kSign, true);
+  return Must(session.Generate(spec, form));
+}
+
 void Make(const Home& home) {
   const auto cluster = home.Open();
   const SessionPtr session = home.Login(*cluster);
-  hsmcore::KeySpec spec;
-  spec.type = hsmcore::KeyType::kEc;
-  for (unsigned i = 0; i < home.keys; ++i) {
-    hsmcore::KeyTemplate form;
-    form.private_half.label = form.public_half.label = Label(i);
-    form.private_half.flags.Set(hsmcore::Attribute::kToken, true);
-    form.private_half.flags.Set(hsmcore::Attribute::kSign, true);
-    Must(session->Generate(spec, form));
-  }
+  for (unsigned i = 0; i < home.keys; ++i) MakeKey(*session, Label(i));
 }
 
 // Opens a home and logs in, as a program does that has just been started.
@@ -83,6 +88,25 @@ bench::Operation Finder(const Home& home, const SessionPtr& session) {
   };
 }
 
+bench::Operation Signer(const SessionPtr& session) {
+  hsmcore::KeyQuery query;
+  query.label = Label(0);
+  hsmcore::SignMechanism mechanism;
+  mechanism.kind = hsmcore::SignMechanism::Kind::kEcdsa;
+  mechanism.digest = hsmcore::Digest::kSha256;
+  return [key = Must(session->Load(query, true)), mechanism] {
+    const std::array<std::uint8_t, 32> digest{};
+    std::array<std::uint8_t, 128> signature{};
+    return key->Sign(mechanism, digest, signature).has_value();
+  };
+}
+
+bench::Operation Maker(const Home& home) {
+  return [cluster = home.Open(), session = home.Login(*home.Open())] {
+    return MakeKey(*session, "made") != nullptr;
+  };
+}
+
 // A home that is open remembers its logins; one that is opened anew does not.
 void MeasureHome(const Home& home, unsigned operations) {
   bench::MeasureMemory("login", [&] { return home.Login(*home.Open()) != nullptr; }, operations);
@@ -90,16 +114,20 @@ void MeasureHome(const Home& home, unsigned operations) {
   bench::MeasureMemory("find", Finder(home, home.Login(*cluster)), operations);
 }
 
-void CompareHomes(const Home& small, const Home& large, const bench::Plan& plan) {
+void CompareHomes(const std::string& suffix, const Home& small, const Home& large,
+                  const bench::Plan& plan) {
   // First, while this process has no home open that a child could inherit.
-  bench::Print("open-16000", "ms",
+  bench::Print("open-" + suffix, "ms",
                bench::CompareSingle([&] { return OpenInChild(large); },
                                     [&] { return OpenInChild(small); }, 4 * plan.rounds));
   const auto small_cluster = small.Open();
   const auto large_cluster = large.Open();
-  bench::Print("find-16000", "op/s",
-               bench::Compare(Finder(large, large.Login(*large_cluster)),
-                              Finder(small, small.Login(*small_cluster)), 1, plan));
+  const SessionPtr small_session = small.Login(*small_cluster);
+  const SessionPtr large_session = large.Login(*large_cluster);
+  bench::Print("find-" + suffix, "op/s",
+               bench::Compare(Finder(large, large_session), Finder(small, small_session), 1, plan));
+  bench::Print("sign-" + suffix, "op/s",
+               bench::Compare(Signer(large_session), Signer(small_session), 1, plan));
 }
 
 }  // namespace
@@ -109,9 +137,13 @@ int main(int argc, char** argv) {
   const auto number = [&](std::size_t i) { return static_cast<unsigned>(std::atoi(words[i])); };
   if (words.size() == 4 && std::string_view(words[1]) == "make") {
     Make({words[2], number(3)});
-  } else if (words.size() == 8 && std::string_view(words[1]) == "compare") {
-    CompareHomes({words[2], number(3)}, {words[4], number(5)},
-                 {number(6), std::chrono::milliseconds(number(7))});
+  } else if (words.size() == 9 && std::string_view(words[1]) == "compare") {
+    CompareHomes(words[2], {words[3], number(4)}, {words[5], number(6)},
+                 {number(7), std::chrono::milliseconds(number(8))});
+  } else if (words.size() == 7 && std::string_view(words[1]) == "create") {
+    bench::Print(words[2], "op/s",
+                 bench::Compare(Maker({words[3]}), Maker({words[4]}), 1,
+                                {number(5), std::chrono::milliseconds(number(6))}));
   } else if (words.size() == 5 && std::string_view(words[1]) == "memory") {
     MeasureHome({words[2], number(3)}, number(4));
   } else {

@@ -62,26 +62,26 @@ def twin(home, work, plain):
         home, work=work, extra={"OPENSSL_CONF": os.devnull if plain else str(home.conf)})
 
 
-def sized_home(build, directory, keys):
+def sized_home(build, directory, keys, hsms=3):
     """A cluster with so many P-256 keys; made once and then kept, as that takes its time."""
     finished = directory / f"has-{keys}-keys"
     if not finished.exists():
         shutil.rmtree(directory, ignore_errors=True)
-        make_sized_home(build, directory, keys)
+        make_sized_home(build, directory, keys, hsms)
         finished.touch()
     return log_in_by_machine(Home(build, directory / "hsm", directory / "work"), directory)
 
 
-def make_sized_home(build, directory, keys):
-    """Every key is a durable commit on three disks. In memory that is quick, and a copy does."""
+def make_sized_home(build, directory, keys, hsms):
+    """Every key is a durable commit on every disk. In memory that is quick, and a copy does."""
     memory = pathlib.Path("/dev/shm")
     place = memory if os.access(memory, os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="hsm-bench-", dir=place) as name:
         made = pathlib.Path(name)
-        log_in_by_machine(create_cluster(build, made / "hsm", made / "work",
+        log_in_by_machine(create_cluster(build, made / "hsm", made / "work", hsms=hsms,
                                          options=["--type", "unlimited"]), made)
-        subprocess.run([build.directory / "bin/home_bench", "make", made, str(keys)], check=True,
-                       timeout=3600)
+        subprocess.run([build.directory / "bin/home_bench", "make", made, str(keys)],
+                       check=True, timeout=7200)
         directory.mkdir(parents=True, mode=0o700)
         for part in ("hsm", "app.machine"):
             # The file `generation` is large and almost empty.

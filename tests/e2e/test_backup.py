@@ -85,7 +85,8 @@ def test_a_lost_cluster_comes_back(backed_up, tmp_path):
         clone.plain("dgst", "-sha256", "-verify", public, "-signature", "signature", clone.conf)
     # It goes on by itself.
     clone.genpkey("p256", "new")
-    assert len(clone.cli("backup", "list", pin=None).json["data"]["backups"]) == 0
+    # Its first use was worth a backup of its own.
+    assert len(clone.cli("backup", "list", pin=None).json["data"]["backups"]) == 1
     backup_of(clone.admin("backup", "create"))
 
 
@@ -153,7 +154,9 @@ def test_a_deleted_backup_can_be_brought_back_and_the_newest_stays(backed_up):
 
 def test_retention(home):
     words = ["cluster", "modify", "--backup-retention-days"]
-    home.admin(*words, "7")
+    assert home.admin(*words, "7").json["data"]["backup-retention-days"] == 7
+    # What was not asked for stays as it is.
+    assert home.cli("cluster", "describe", pin=None).json["data"]["key-availability-check"] is True
     assert home.cli("backup", "list", pin=None).json["data"]["backup-retention-days"] == 7
     for days in ("6", "380", "-1", "x"):
         home.admin(*words, days, expect=2)
@@ -164,6 +167,51 @@ def test_once_a_day_is_enough(home):
     assert said["backup"] is None
     shutil.rmtree(home.path / "backups")
     assert home.cli("backup", "create", "--if-due", pin=None).json["data"]["backup"]["bytes"] > 0
+
+
+def backups_of(home):
+    return list((home.path / "backups").glob("*.hsmbackup"))
+
+
+def test_whoever_uses_the_cluster_makes_the_daily_one(keyed):
+    """Without any backup one is due, as it is a day after the newest (unit tests have the clock)."""
+    def gone():
+        shutil.rmtree(keyed.path / "backups")
+        (keyed.path / "backups").mkdir(mode=0o700)
+
+    sign = ["dgst", "-sha256", "-sign", "hsm:p256", "-out", "s", keyed.conf]
+    gone()
+    assert keyed.cli("cluster", "describe", pin=None).json["data"]["newest-backup"] is None
+    keyed.openssl(*sign)
+    made = backups_of(keyed)
+    assert len(made) == 1
+    newest = keyed.cli("cluster", "describe", pin=None).json["data"]["newest-backup"]
+    assert newest["backup-id"] == made[0].stem
+    assert abs(newest["create-timestamp"] - time.time()) < 600
+    keyed.admin("backup", "verify", "--file", made[0])
+    keyed.openssl(*sign)
+    assert backups_of(keyed) == made
+    gone()
+    said = keyed.cli("key", "list", "--output", "table")
+    assert len(backups_of(keyed)) == 1
+    assert f"made the daily backup {backups_of(keyed)[0].stem}" in said.err
+    # One that fails stops nobody, and hsmctl tells.
+    gone()
+    (keyed.path / "backups").rmdir()
+    (keyed.path / "backups").write_text("a file where the directory was")
+    keyed.openssl(*sign)
+    said = keyed.cli("key", "list")
+    assert "the daily backup could not be made" in said.err and "backups" in said.err
+    (keyed.path / "backups").unlink()
+    data = keyed.admin("cluster", "modify", "--disable-automatic-backups").json["data"]
+    assert data["automatic-backups"] is False, data
+    shutil.rmtree(keyed.path / "backups", ignore_errors=True)
+    keyed.openssl(*sign)
+    keyed.cli("key", "list")
+    assert backups_of(keyed) == []
+    assert keyed.cli("backup", "list", pin=None).json["data"]["automatic-backups"] is False
+    keyed.admin("cluster", "modify", "--enable-automatic-backups")
+    assert len(backups_of(keyed)) == 1
 
 
 def test_a_full_place_for_copies_is_told(backed_up):

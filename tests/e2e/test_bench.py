@@ -34,8 +34,8 @@ def test_rows_have_names_figures_and_units(build, tmp_path):
     done = run(["/usr/bin/python3", ROOT / "scripts/bench", "--quick", "--output", output,
                 "p256-sign", "cli-sign"], env=env, cwd=tmp_path)
     written = json.loads(output.read_text())
-    assert set(written) == {"rows", "more", "memory", "load"}
-    assert written["more"] == written["memory"] == []
+    assert set(written) == {"rows", "more", "memory", "commands", "load"}
+    assert written["more"] == written["memory"] == written["commands"] == []
     assert {row["name"]: row["unit"] for row in written["rows"]} == UNITS
     for row in written["rows"]:
         assert f"{row['name']} " in done.text

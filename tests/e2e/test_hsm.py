@@ -4,11 +4,15 @@
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import threading
 import time
 
 import pytest
+
+from servers import Load, Nginx, curl
+from support import wait_for
 
 
 def hsms_of(home):
@@ -168,3 +172,92 @@ def test_new_keys_with_one_hsm_take_a_switch(home):
     home.admin("cluster", "modify", "--enable-key-availability-check")
     genpkey("refused", expect=1)
     home.cli("cluster", "modify", expect=2)
+
+
+def test_describe_tells_who_works_and_who_fails(keyed):
+    """Programs spread over the HSMs; what one could not do is counted."""
+    for _ in range(12):
+        keyed.openssl("pkey", "-in", "hsm:p256", "-pubout", "-out", "public.pem")
+    before = hsms_of(keyed)
+    assert all(hsm["operations"] > 0 and hsm["errors"] == 0 for hsm in before), before
+    spread = [hsm["operations"] for hsm in before]
+    assert max(spread) < 2 * min(spread), spread
+    victim = before[1]
+    shutil.rmtree(victim["path"])
+    pathlib.Path(victim["path"]).write_text("this disk is dead")
+    for number in range(3):
+        keyed.genpkey("p256", f"more-{number}")
+    after = hsms_of(keyed)
+    assert after[1]["errors"] >= 3 and after[0]["errors"] == after[2]["errors"] == 0, after
+    text = keyed.cli("hsm", "list", "--output", "table", pin=None).out.decode()
+    assert "OPERATIONS" in text and "ERRORS" in text
+
+
+class Mount:
+    """A directory behind a FUSE process that can be stopped, as a server that is gone."""
+
+    def __init__(self, behind, point):
+        self.point = point
+        behind.mkdir()
+        point.mkdir()
+        self.child = subprocess.Popen(["bindfs", "-f", "--no-allow-other", behind, point],
+                                      stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        wait_for(lambda: self.child.poll() is not None or os.path.ismount(point), "the mount")
+        if self.child.poll() is not None:
+            pytest.skip(f"no FUSE here: {self.child.stderr.read().decode().strip()}")
+
+    def hang(self):
+        self.child.send_signal(signal.SIGSTOP)
+
+    def answer(self):
+        self.child.send_signal(signal.SIGCONT)
+
+    def remove(self):
+        self.answer()
+        subprocess.run(["umount", "-l", self.point], check=False)
+        self.child.terminate()
+        self.child.wait()
+
+
+def test_an_hsm_that_hangs_stops_nobody(keyed, tmp_path):
+    """Its file system does not answer. nginx serves, new programs work, and it returns by itself."""
+    mount = Mount(tmp_path / "behind", tmp_path / "mounted")
+    root = keyed.certificate("hsm:p256", "localhost")
+    nginx = Nginx(keyed, [(root, keyed.work / "p256.ref.pem")], pin="app:apppass123")
+    load = Load(nginx.port, 15, tmp_path / "load.log")
+    try:
+        there = the_hsm(keyed.cli("hsm", "create", "--path", mount.point / "hsm", pin=None))
+        nginx.start()
+        load.start()
+        mount.hang()
+        begun = time.monotonic()
+        keyed.genpkey("p256", "meanwhile")
+        keyed.openssl("dgst", "-sha256", "-sign", "hsm:meanwhile", "-out", "s", keyed.conf)
+        for number in range(5):
+            keyed.genpkey("p256", f"more-{number}")
+        nginx.reload()
+        # Bounded: one program waits for it, and the others know.
+        assert time.monotonic() - begun < 60
+        one = next(hsm for hsm in hsms_of(keyed) if hsm["hsm-id"] == there["hsm-id"])
+        assert one["state"] == "DEGRADED" and "does not answer" in one["problem"], one
+        assert one["errors"] > 0
+        assert "from nginx" in curl(keyed, nginx.port, root).text
+        mount.answer()
+        assert load.finish() > 0
+        assert nginx.complaints() == []
+        # Whoever writes asks it again, half a minute after it was found silent.
+        def back():
+            keyed.cli("key", "set-attribute", "--filter", "attr.label=meanwhile",
+                      "attr.class=private-key", "--name", "id", "--value", "0x01")
+            return all(hsm["state"] == "ACTIVE" for hsm in hsms_of(keyed))
+
+        wait_for(back, "the HSM's return", guard=120)
+        all_active(keyed, 4)
+        # One that hangs can be deleted.
+        mount.hang()
+        keyed.cli("hsm", "delete", "--hsm-id", there["hsm-id"], pin=None)
+        all_active(keyed, 3)
+    finally:
+        load.stop()
+        nginx.stop()
+        mount.remove()

@@ -16,7 +16,7 @@ BACKUP_VERBS = ("create", "list", "describe", "verify", "keys", "copy", "delete"
 LEVELS = [
     "",
     "cluster", "cluster create", "cluster describe", "cluster sync",
-    *(f"cluster {verb}" for verb in ("activate", "csr", "delete", "initialize")),
+    *(f"cluster {verb}" for verb in ("activate", "csr", "delete", "initialize", "list")),
     "user", "user create", "user list", "user change-password", "user unlock",
     "user create-machine-credential", "user delete-machine-credentials",
     "key", "key generate-asymmetric-pair", "key generate-asymmetric-pair rsa",

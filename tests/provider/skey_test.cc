@@ -29,7 +29,7 @@ TEST_F(SkeyTest, TheHsmManagesEveryTypeOfSecretKeys) {
 TEST_F(SkeyTest, AnnouncesWhatItTakes) {
   EVP_SKEYMGMT* manager = EVP_SKEYMGMT_fetch(library_.get(), "AES", kHsm);
   ASSERT_NE(manager, nullptr) << ErrorDetails();
-  std::set<std::string> expected = {"key-length"};
+  std::set<std::string> expected = {"hsm-cluster", "key-length"};
   for (const auto& row : hsmcore::AllAttributes()) {
     if (row.at_creation != hsmcore::NewRule::kNo) expected.insert(std::string("hsm-") + row.name);
   }

@@ -31,8 +31,9 @@ inline KeySpec Ed25519Spec() { return SpecOf(KeyType::kEd25519); }
 // A cluster in a temporary home with the admin "admin" and the crypto user "app".
 class TestCluster {
  public:
-  explicit TestCluster(unsigned hsms = 3) {
-    ClusterOptions options;
+  explicit TestCluster(unsigned hsms = 3) : TestCluster(hsms, {}) {}
+  // With a type and a mode of its own.
+  TestCluster(unsigned hsms, ClusterOptions options) {
     options.home = home();
     options.hsms = hsms;
     options.admin_password = SecretBytes::CopyOf(kAdminPassword);

@@ -42,18 +42,37 @@ struct ClusterOptions {
 struct HsmDescription {
   std::string id;
   std::string zone;
-  std::string state;    // CREATE_IN_PROGRESS, ACTIVE, DEGRADED with `problem` set, or STOPPED
+  std::string type;     // differs from the cluster's while that is changed
+  std::string state;    // CREATE_IN_PROGRESS, ACTIVE, DEGRADED with `problem` set, STOPPED, or
+                        // MODIFY_IN_PROGRESS: it is being made anew for a change of the type
   std::string problem;  // what is wrong and what to do; empty when nothing is
   std::filesystem::path path;
   std::uint64_t revision = 0;
   std::uint64_t keys = 0;
   std::uint64_t users = 0;
+  // Reads and changes of the store that it was asked for by all processes, and those of them that
+  // it could not do. A hint: a crash of the machine may lose some.
+  std::uint64_t operations = 0;
+  std::uint64_t errors = 0;
 };
 
 // A new HSM.
 struct HsmOptions {
   std::string zone;                 // empty: the first zone-N without one
   std::filesystem::path directory;  // absolute; empty: below the home
+};
+
+// A change of the HSMs' type can be taken back so long after it began.
+inline constexpr unsigned kRollbackHours = 24;
+
+// The last change of the HSMs' type (Session::ChangeType).
+struct TypeChangeDescription {
+  std::string from;
+  std::string to;
+  std::int64_t started = 0;  // seconds since 1970
+  std::int64_t rollback_until = 0;
+  std::string backup;           // what the cluster held when it began; empty: not made yet
+  std::string rollback_backup;  // what it held when it was taken back; empty: it was not
 };
 
 struct ClusterDescription {
@@ -72,6 +91,10 @@ struct ClusterDescription {
   std::uint64_t asymmetric_keys = 0;
   std::uint64_t users = 0;
   std::string source_backup;  // empty: it was not made from one
+  std::optional<TypeChangeDescription> type_change;
+  // The newest that it made itself; empty and 0: there is none in the home.
+  std::string newest_backup;
+  std::int64_t newest_backup_created = 0;
   // PEM, where there are: the CSR before activation, the certificates from initialization on.
   std::string csr;
   std::string certificate;
@@ -162,13 +185,20 @@ class Cluster {
   // login: what is in it is sealed to the admins. Writers wait meanwhile, readers do not. Removes
   // what the retention or a deletion has made old. Errors: those of FileError, kStorage*.
   virtual Result<BackupInfo> CreateBackup(const Progress& progress) = 0;
-  // The same when the newest one is a day old; nothing when it is younger.
+  // The same when the newest one is a day old and something has changed since; otherwise nothing.
   virtual Result<std::optional<BackupInfo>> CreateBackupIfDue() = 0;
+  // The same in passing, for whoever uses the cluster: nothing, too, while another process writes,
+  // where an admin has switched it off, where this object has looked within the hour, or where
+  // there are more than `most_keys` keys and it would take too long (0: never). Whoever calls it
+  // has other work, which an error here must not stop.
+  virtual Result<std::optional<BackupInfo>> CreateDailyBackup(std::uint64_t most_keys) = 0;
   // Oldest first. Files that are no backups are passed over.
   virtual Result<std::vector<BackupInfo>> ListBackups() = 0;
   // kBackupNotFound.
   virtual Result<BackupInfo> DescribeBackup(std::string_view id) = 0;
   virtual Result<unsigned> BackupRetention() = 0;  // days
+  // Whether CreateDailyBackup makes any.
+  virtual Result<bool> AutomaticBackups() = 0;
 
   // Copies a persistent key to a clone of this cluster, under the same handle, with its attributes
   // and the mark `trusted`. `login` and `login_there` are sessions of the key's owner or of an

@@ -9,9 +9,8 @@
 
 #include "hsmcore/types.h"
 
-// The states of a cluster and the moves between them: AWS CloudHSM's, with its names, but for those
-// of a change of the HSM type, which does not exist yet. This is the one table; docs/cluster.md is
-// made from it.
+// The states of a cluster and the moves between them: AWS CloudHSM's, with its names. This is the
+// one table; docs/cluster.md is made from it.
 namespace hsmcore {
 
 enum class ClusterState : std::uint8_t {
@@ -21,6 +20,9 @@ enum class ClusterState : std::uint8_t {
   kInitialized,
   kActive,
   kUpdateInProgress,
+  kModifyInProgress,
+  kPendingRollback,
+  kRollbackInProgress,
   kDegraded,
   kDeleteInProgress,
   kDeleted,
@@ -33,11 +35,14 @@ enum class ClusterAction : std::uint8_t {
   kDeleteHsm,
   kInitialize,
   kActivate,
-  kUse,  // login, keys, users, backups
+  kUse,    // login, keys, backups
+  kWrite,  // make, change and delete keys that stay, and users
   kStopHsm,
   kStartHsm,
   kLoseHsm,
   kSync,
+  kModifyType,
+  kRollBack,
   kDelete,
 };
 
@@ -70,6 +75,10 @@ Status CheckMove(ClusterState from, ClusterAction action);
 
 // There is no admin yet, so nothing can be opened.
 bool IsBeforeActivation(ClusterState state);
+
+// The HSMs are being changed to another type or back: keys and users can be used, and not made,
+// changed or deleted, so that what a backup holds stays all there is.
+bool IsLimitedWrite(ClusterState state);
 
 }  // namespace hsmcore
 

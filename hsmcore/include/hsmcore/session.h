@@ -14,7 +14,9 @@
 #include "hsmcore/attributes.h"
 #include "hsmcore/credential.h"
 #include "hsmcore/key.h"
+#include "hsmcore/key_uri.h"
 #include "hsmcore/progress.h"
+#include "hsmcore/type_change.h"
 #include "hsmcore/types.h"
 #include "hsmcore/wrap.h"
 
@@ -73,6 +75,7 @@ class Session {
  public:
   virtual ~Session() = default;
 
+  virtual const std::string& cluster_id() const = 0;
   virtual bool logged_in() const = 0;
   virtual const std::string& user() const = 0;  // empty without login
   virtual Role role() const = 0;
@@ -145,8 +148,9 @@ class Session {
   virtual Result<KeyPtr> Unwrap(const Key& unwrapping, const WrapMechanism& mechanism,
                                 ByteView wrapped, const UnwrapForm& form) = 0;
 
-  // The URI that a reference file for this key holds; kSessionKey when there is none.
-  virtual Result<std::string> ReferenceUri(const Key& key) = 0;
+  // The URI that a reference file for this key holds, without `cluster`; kSessionKey when there is
+  // none.
+  virtual Result<KeyUri> ReferenceUri(const Key& key) = 0;
 
   // ---- Users ----
 
@@ -182,9 +186,18 @@ class Session {
   virtual Result<BackupInfo> RestoreDeletedBackup(std::string_view id) = 0;
   // How long backups are kept: kMinRetentionDays to kMaxRetentionDays. kInvalidArgument.
   virtual Status SetBackupRetention(unsigned days) = 0;
+  // Whether Cluster::CreateDailyBackup makes any, as it does unless changed.
+  virtual Status SetAutomaticBackups(bool automatic) = 0;
   // Whether a new persistent key needs two HSMs in the whole cluster; takes an admin. Without it a
   // key may be on one disk only until the next backup.
   virtual Status SetKeyAvailabilityCheck(bool check) = 0;
+  // Changes the type of the HSMs, one HSM at a time with a backup before each, in limited-write
+  // mode; or takes the last change back. What was cut short is finished by the same call. Takes an
+  // admin. kInvalidArgument: no such type, or not one to change to; kClusterState: not in this
+  // state, too late to go back, or keys and users would be lost that `wanted` does not accept: the
+  // detail names them; kQuotaExceeded: what was made since does not fit; those of ReadBackup.
+  virtual Result<TypeChangeReport> ChangeType(const TypeChangeOptions& wanted,
+                                              const Progress& progress) = 0;
 };
 
 }  // namespace hsmcore

@@ -7,13 +7,17 @@
 
 #include <algorithm>
 #include <fstream>
+#include <future>
 #include <iterator>
 #include <string>
+#include <thread>
 
 #include "cluster/backup_catalog.h"
+#include "cluster/core.h"
 #include "cluster/home.h"
 #include "hsmcore/key_uri.h"
 #include "hsmcore/session/wrap_support.h"
+#include "session/cluster_backup.h"
 #include "support/sqlite_editor.h"
 #include "support/test_cluster.h"
 
@@ -294,7 +298,8 @@ TEST_F(BackupTest, OldOnesGoAndTheNewestDoesNot) {
   const fs::path backups = cluster::BackupDirectory(cluster_.home());
   test::Make(*cluster_.User(), KeyType::kAes, "more");
   const BackupInfo newest = cluster_->CreateBackup({}).value();
-  const std::int64_t made = newest.created;
+  // The newest may be a second younger.
+  const std::int64_t made = backup_.created;
   std::ofstream(backups / "backup-22222222222.hsmbackup.unfinished") << "cut short";
   std::ofstream(backups / "notes.txt") << "not ours";
 
@@ -338,6 +343,102 @@ TEST_F(BackupTest, IsDueOnceADay) {
   EXPECT_TRUE(cluster_->ListBackups()->empty());
   EXPECT_TRUE(cluster_->CreateBackupIfDue().value().has_value());
   EXPECT_FALSE(cluster_->CreateBackupIfDue().value().has_value());
+}
+
+// ---- The daily one ------------------------------------------------------------------------------
+
+class DailyBackupTest : public BackupTest {
+ protected:
+  DailyBackupTest() {
+    core_ = cluster::OpenCore(cluster_.home(), cluster::ReadClusterFile(cluster_.home()).value())
+                .value();
+    core_->config = cluster::ReadConfig(*core_).value();
+    test::Make(*cluster_.User(), KeyType::kAes, "since then");
+  }
+
+  // What a process does that comes so many days after the backup.
+  std::string After(std::int64_t seconds, std::uint64_t most_keys = 0) {
+    core_->next_daily_look = 0;
+    const auto made = session::CreateDailyBackup(*core_, most_keys, backup_.created + seconds);
+    if (!made) return CodeOf(made);
+    return *made ? "made" : "nothing";
+  }
+
+  std::shared_ptr<cluster::Core> core_;
+};
+
+TEST_F(DailyBackupTest, IsMadeADayAfterTheNewest) {
+  EXPECT_EQ(After(0), "nothing");
+  EXPECT_EQ(After(kDay - 1), "nothing");
+  EXPECT_EQ(After(kDay), "made");
+  EXPECT_EQ(cluster_->ListBackups()->size(), 2U);
+  // From a future that the clock has come back from.
+  EXPECT_EQ(After(-2 * kDay), "nothing") << "nothing has changed";
+  test::Make(*cluster_.User(), KeyType::kAes, "and since");
+  EXPECT_EQ(After(-2 * kDay), "made");
+}
+
+TEST_F(DailyBackupTest, IsNotMadeWhenNothingHasChanged) {
+  ASSERT_TRUE(cluster_->CreateBackup({}).has_value());
+  EXPECT_EQ(After(30 * kDay), "nothing");
+  test::Make(*cluster_.User(), KeyType::kAes, "something");
+  EXPECT_EQ(After(30 * kDay), "made");
+}
+
+TEST_F(DailyBackupTest, IsLookedAfterOnceAnHour) {
+  const auto after = [&](std::int64_t seconds) {
+    return session::CreateDailyBackup(*core_, 0, backup_.created + seconds)->has_value();
+  };
+  EXPECT_FALSE(after(kDay - 10));
+  EXPECT_FALSE(after(kDay + 10));
+  EXPECT_TRUE(after(kDay - 10 + 3600));
+}
+
+TEST_F(DailyBackupTest, IsLeftToOthersWhenItTakesLong) {
+  EXPECT_EQ(After(kDay, 2), "nothing");
+  EXPECT_EQ(After(kDay, 3), "made");
+}
+
+TEST_F(DailyBackupTest, CanBeSwitchedOff) {
+  EXPECT_EQ(CodeOf(cluster_.User()->SetAutomaticBackups(false)), Text(ErrorCode::kRoleForbids));
+  ASSERT_EQ(CodeOf(cluster_.Admin()->SetBackupRetention(30)), "ok");
+  ASSERT_EQ(CodeOf(cluster_.Admin()->SetAutomaticBackups(false)), "ok");
+  EXPECT_FALSE(cluster_->AutomaticBackups().value());
+  EXPECT_EQ(cluster_->BackupRetention().value(), 30U);
+  EXPECT_EQ(After(kDay), "nothing");
+  ASSERT_EQ(CodeOf(cluster_.Admin()->SetBackupRetention(31)), "ok");
+  EXPECT_FALSE(cluster_->AutomaticBackups().value());
+  ASSERT_EQ(CodeOf(cluster_.Admin()->SetAutomaticBackups(true)), "ok");
+  EXPECT_EQ(cluster_->BackupRetention().value(), 31U);
+  EXPECT_EQ(After(kDay), "made");
+}
+
+TEST_F(DailyBackupTest, DoesNotWaitForAWriter) {
+  std::promise<void> held;
+  std::promise<void> done;
+  std::thread writer([&] {
+    const auto other =
+        cluster::OpenCore(cluster_.home(), cluster::ReadClusterFile(cluster_.home()).value())
+            .value();
+    const auto lock = other->engine->LockForUpdate();
+    held.set_value();
+    done.get_future().wait();
+  });
+  held.get_future().wait();
+  EXPECT_EQ(After(kDay), "nothing");
+  done.set_value();
+  writer.join();
+  EXPECT_EQ(After(kDay), "made");
+}
+
+TEST_F(DailyBackupTest, AnErrorIsOneAndNothingIsLeft) {
+  const fs::path directory = cluster::BackupDirectory(cluster_.home());
+  fs::remove_all(directory);
+  std::ofstream(directory) << "a file where the directory was";
+  EXPECT_NE(After(kDay), "made");
+  EXPECT_NE(After(kDay), "nothing");
+  fs::remove(directory);
+  EXPECT_EQ(After(kDay), "made");
 }
 
 TEST_F(BackupTest, AnEditedEntryIsTakenFromAnotherHsm) {

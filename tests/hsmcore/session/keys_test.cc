@@ -317,9 +317,9 @@ TEST(KeysTest, ReferenceUriLoadsTheKey) {
   const auto session = cluster.User();
   const auto key = session->Generate(kEd25519, Labelled("ref"));
   ASSERT_TRUE(key.has_value());
-  const auto text = session->ReferenceUri(**key);
-  ASSERT_TRUE(text.has_value());
-  const auto uri = KeyUri::Parse(*text);
+  const auto reference = session->ReferenceUri(**key);
+  ASSERT_TRUE(reference.has_value());
+  const auto uri = KeyUri::Parse(reference->ToString());
   ASSERT_TRUE(uri.has_value());
   const auto loaded = session->Load(KeyQuery::FromUri(*uri), true);
   ASSERT_TRUE(loaded.has_value());

@@ -306,6 +306,21 @@ TEST_P(ContractTest, TheWriterLockKeepsOtherWritersWaiting) {
   EXPECT_EQ(TextOfKey(*engine_, "a"), "other");
 }
 
+TEST_P(ContractTest, TheWriterLockCanBeTriedFor) {
+  auto lock = engine_->TryLockForUpdate();
+  ASSERT_TRUE(Succeeded(lock));
+  EXPECT_TRUE(Succeeded(engine_->TryLockForUpdate()));  // the holder may again
+  std::thread other([&] {
+    const auto tried = engine_->TryLockForUpdate();
+    ASSERT_FALSE(tried.has_value());
+    EXPECT_EQ(tried.error().code(), ErrorCode::kStorageBusy);
+  });
+  other.join();
+  lock->reset();
+  std::thread later([&] { EXPECT_TRUE(Succeeded(engine_->TryLockForUpdate())); });
+  later.join();
+}
+
 TEST_P(ContractTest, UpdateSeesItsOwnWrites) {
   MustCommit(Put("a", "1"));
   const auto revision = Update(*engine_, [](Transaction& transaction) -> Status {

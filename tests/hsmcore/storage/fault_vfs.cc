@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <condition_variable>
 #include <csignal>
 #include <mutex>
 #include <tuple>
@@ -18,6 +19,8 @@ struct State {
   int left = 0;  // operations until the fault
   std::string path;
   std::vector<std::string> opened;
+  std::condition_variable disarmed;
+  int hanging = 0;
 };
 State& TheState() {
   static auto* const state = new State;
@@ -35,12 +38,18 @@ File* Of(sqlite3_file* file) { return reinterpret_cast<File*>(file); }
 
 int Step(const char* path, bool takes_space = false) {
   State& state = TheState();
-  const std::lock_guard guard(state.mutex);
+  std::unique_lock guard(state.mutex);
   if (state.fault == Fault::kNone || path == nullptr) return SQLITE_OK;
   if (state.fault == Fault::kFull && !takes_space) return SQLITE_OK;
   if (std::string_view(path).find(state.path) == std::string_view::npos) return SQLITE_OK;
   if (--state.left > 0) return SQLITE_OK;
   if (state.fault == Fault::kKill) std::ignore = raise(SIGKILL);
+  if (state.fault == Fault::kHang) {
+    ++state.hanging;
+    state.disarmed.wait(guard, [&state] { return state.fault != Fault::kHang; });
+    --state.hanging;
+    return SQLITE_OK;
+  }
   return state.fault == Fault::kFull ? SQLITE_FULL : SQLITE_IOERR;
 }
 
@@ -48,7 +57,17 @@ int Close(sqlite3_file* f) {
   return Of(f)->real()->pMethods == nullptr ? SQLITE_OK
                                             : Of(f)->real()->pMethods->xClose(Of(f)->real());
 }
+// Of what changes nothing, only a hang is of interest.
+void HangAlong(const char* path) {
+  bool hangs = false;
+  {
+    const std::lock_guard guard(TheState().mutex);
+    hangs = TheState().fault == Fault::kHang;
+  }
+  if (hangs) std::ignore = Step(path);
+}
 int Read(sqlite3_file* f, void* data, int size, sqlite3_int64 offset) {
+  HangAlong(Of(f)->path);
   return Of(f)->real()->pMethods->xRead(Of(f)->real(), data, size, offset);
 }
 int Write(sqlite3_file* f, const void* data, int size, sqlite3_int64 offset) {
@@ -100,6 +119,7 @@ constexpr sqlite3_io_methods kMethods = {
     ShmUnmap, nullptr,       nullptr};
 
 int Open(sqlite3_vfs*, const char* name, sqlite3_file* f, int flags, int* out_flags) {
+  HangAlong(name);
   Of(f)->path = name;
   Of(f)->base.pMethods = nullptr;
   const int code = g_real->xOpen(g_real, name, Of(f)->real(), flags, out_flags);
@@ -166,6 +186,12 @@ void FaultVfs::Arm(Fault fault, int n, std::string path) {
   state.fault = fault;
   state.left = n;
   state.path = std::move(path);
+  state.disarmed.notify_all();
+}
+
+int FaultVfs::Hanging() {
+  const std::lock_guard guard(TheState().mutex);
+  return TheState().hanging;
 }
 
 int FaultVfs::Opened(const std::string& path) {

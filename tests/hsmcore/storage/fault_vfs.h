@@ -11,6 +11,7 @@ enum class Fault {
   kKill,     // SIGKILL instead of the operation
   kFull,     // no space left, from that write on
   kIoError,  // from that operation on
+  kHang,     // from that operation on, reads too, until Disarm
 };
 
 // Makes SQLite's file operations that change something (write, truncate, sync, delete) fail on
@@ -27,6 +28,8 @@ class FaultVfs {
   // the fault.
   void Arm(Fault fault, int n, std::string path = "");
   void Disarm() { Arm(Fault::kNone, 0); }
+  // How many operations hang just now.
+  static int Hanging();
 
   // Database files opened so far whose path contains `path`.
   static int Opened(const std::string& path);

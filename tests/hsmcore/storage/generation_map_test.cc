@@ -49,6 +49,51 @@ TEST_F(GenerationMapTest, ANewMapIsBusyUntilAHeadIsPublished) {
   EXPECT_EQ(map->ReadHead(), (Head{1, 2, 3, false}));
 }
 
+TEST_F(GenerationMapTest, CountsWhatMembersAreAskedFor) {
+  const auto map = MustOpen();
+  const auto first = map->LoadPlace("hsm-1");
+  const auto second = map->LoadPlace("hsm-2");
+  ASSERT_TRUE(first && second);
+  EXPECT_NE(*first, *second);
+  map->NoteOperation(*first, false);
+  map->NoteOperation(*first, true);
+  const auto other = MustOpen();  // another process
+  EXPECT_EQ(other->LoadPlace("hsm-1"), first);
+  EXPECT_EQ(other->ReadLoad(*first).operations, 2U);
+  EXPECT_EQ(other->ReadLoad(*first).errors, 1U);
+  EXPECT_EQ(other->ReadLoad(*second).operations, 0U);
+  // More members than can have come and gone.
+  std::size_t more = 0;
+  while (more < 1000 && map->LoadPlace("more-" + std::to_string(more))) ++more;
+  EXPECT_EQ(more, 254U);
+  EXPECT_EQ(map->LoadPlace("hsm-2"), second);
+}
+
+TEST_F(GenerationMapTest, ThreadsAndProcessesTakeOnePlaceForAMember) {
+  std::array<std::unique_ptr<GenerationMap>, 8> maps;
+  for (auto& map : maps) map = MustOpen();
+  std::atomic<bool> go = false;
+  std::vector<std::thread> threads;
+  threads.reserve(maps.size());
+  for (auto& map : maps) {
+    threads.emplace_back([&go, &map] {
+      while (!go) std::this_thread::yield();
+      for (int member = 0; member < 28; ++member) {
+        const auto place = map->LoadPlace("hsm-" + std::to_string(member));
+        ASSERT_TRUE(place.has_value());
+        for (int i = 0; i < 100; ++i) map->NoteOperation(*place, false);
+      }
+    });
+  }
+  go = true;
+  for (std::thread& thread : threads) thread.join();
+  for (int member = 0; member < 28; ++member) {
+    const auto place = maps[0]->LoadPlace("hsm-" + std::to_string(member));
+    ASSERT_TRUE(place.has_value());
+    EXPECT_EQ(maps[0]->ReadLoad(*place).operations, 800U);
+  }
+}
+
 TEST_F(GenerationMapTest, TheFileIsPrivateAndSparse) {
   struct stat status{};
   ASSERT_EQ(stat(file_.c_str(), &status), 0);

@@ -178,6 +178,51 @@ TEST_F(MirrorTest, AReaderOpensOneMemberOnly) {
   EXPECT_EQ(FaultVfs::Opened(home_.path().native()) - before, 1);
 }
 
+// What each member was asked for by all processes, and could not do.
+std::vector<GenerationMap::Load> LoadsOf(Engine& engine) {
+  std::vector<GenerationMap::Load> loads;
+  const auto members = engine.Members(false).value();
+  for (const Member& member : members) loads.push_back({member.operations, member.errors});
+  return loads;
+}
+
+TEST_F(MirrorTest, ReadsAreSpreadOverTheMembers) {
+  MustCommit("a", "1");
+  // Short programs, one after the other.
+  for (int program = 0; program < 30; ++program) {
+    const auto engine = home_.Open();
+    for (int i = 0; i < 10; ++i) EXPECT_EQ(TextOfKey(*engine, "a"), "1");
+  }
+  const auto engine = home_.Open();
+  for (const auto& load : LoadsOf(*engine)) {
+    EXPECT_NEAR(static_cast<double>(load.operations), 101, 11);
+    EXPECT_EQ(load.errors, 0U);
+  }
+  // One that reads all the time.
+  for (int i = 0; i < 3000; ++i) EXPECT_EQ(TextOfKey(*engine, "a"), "1");
+  for (const auto& load : LoadsOf(*engine)) {
+    EXPECT_NEAR(static_cast<double>(load.operations), 1101, 100);
+  }
+}
+
+TEST_F(MirrorTest, AMemberThatIsGoneGetsNoReadsAndItsErrorsAreCounted) {
+  MustCommit("a", "1");
+  TakeAway({2});
+  const auto engine = home_.Open();
+  for (int i = 0; i < 1000; ++i) EXPECT_EQ(TextOfKey(*engine, "a"), "1");
+  MustCommit("a", "2");
+  const auto gone = LoadsOf(*engine);
+  EXPECT_GE(gone[1].errors, 2U);
+  EXPECT_LE(gone[1].operations, gone[1].errors + 1);  // the commit that it was there for
+  EXPECT_EQ(gone[0].errors + gone[2].errors, 0U);
+  BringBack({2});
+  EXPECT_TRUE(Succeeded(engine->Repair(nullptr)));
+  for (int i = 0; i < 1000; ++i) EXPECT_EQ(TextOfKey(*engine, "a"), "2");
+  const auto back = LoadsOf(*engine);
+  EXPECT_EQ(back[1].errors, gone[1].errors);
+  EXPECT_GT(back[1].operations, gone[1].operations + 500);  // it catches up with the others
+}
+
 TEST_F(MirrorTest, ReadingWritesNothing) {
   MustCommit("a", "1");
   const auto snapshot = [&] {
