@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -10,16 +9,6 @@
 
 namespace provider::test {
 namespace {
-
-// Runs `check` in a child and gives its answer.
-template <class Check>
-bool InChild(Check check) {
-  const pid_t child = fork();
-  if (child == 0) _exit(check() ? 0 : 1);
-  int status = 0;
-  waitpid(child, &status, 0);
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
 
 TEST_F(ProviderTest, EightThreadsLoadTheirFirstKeyAtOnce) {
   Key("p256");

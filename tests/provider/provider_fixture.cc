@@ -3,7 +3,10 @@
 
 #include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <optional>
@@ -196,6 +199,14 @@ std::string ProviderOf(const EVP_PKEY* key) {
   if (key == nullptr) return "no key";
   const OSSL_PROVIDER* provider = EVP_PKEY_get0_provider(key);
   return provider == nullptr ? "none" : OSSL_PROVIDER_get0_name(provider);
+}
+
+bool InChild(const std::function<bool()>& check) {
+  const pid_t child = fork();
+  if (child == 0) _exit(check() ? 0 : 1);
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 ProviderTest::ProviderTest() {

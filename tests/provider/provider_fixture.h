@@ -13,6 +13,7 @@
 #include <openssl/ui.h>
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -95,6 +96,9 @@ std::string ProviderOf(const EVP_PKEY* key);
 
 // Whether the key makes a signature, with its default digest.
 bool Signs(const Library& library, EVP_PKEY* key);
+
+// Runs `check` in a forked child and gives its answer.
+bool InChild(const std::function<bool()>& check);
 
 // A cluster with keys that are made when they are asked for. The environment names the home and the
 // user.
