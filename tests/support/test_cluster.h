@@ -8,6 +8,7 @@
 #include <string>
 
 #include "hsmcore/cluster.h"
+#include "support/fips_module.h"
 #include "support/temporary_directory.h"
 
 namespace hsmcore::test {
@@ -34,6 +35,7 @@ class TestCluster {
   explicit TestCluster(unsigned hsms = 3) : TestCluster(hsms, {}) {}
   // With a type and a mode of its own.
   TestCluster(unsigned hsms, ClusterOptions options) {
+    if (options.mode == ClusterMode::kFips) InstallFipsModule();
     options.home = home();
     options.hsms = hsms;
     options.admin_password = SecretBytes::CopyOf(kAdminPassword);
