@@ -102,9 +102,7 @@ bench::Operation Signer(const SessionPtr& session) {
 }
 
 bench::Operation Maker(const Home& home) {
-  return [cluster = home.Open(), session = home.Login(*home.Open())] {
-    return MakeKey(*session, "made") != nullptr;
-  };
+  return [session = home.Login(*home.Open())] { return MakeKey(*session, "made") != nullptr; };
 }
 
 // A home that is open remembers its logins; one that is opened anew does not.

@@ -153,6 +153,18 @@ def steps(quick):
     return range(1, MOST_STEPS, 5 if quick else 1)
 
 
+def at_each(steps, area, attempt):
+    """Runs attempt(step) in an empty area, for one step after the other until the program outlives it:
+    attempt says whether it died."""
+    for step in steps:
+        area.mkdir()
+        died = attempt(step)
+        shutil.rmtree(area)
+        if not died:
+            break
+    assert not died and step > 1
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", CASES)
 def test_every_step_of(build, one_key, tmp_path, steps, name, mode):
@@ -160,8 +172,8 @@ def test_every_step_of(build, one_key, tmp_path, steps, name, mode):
     outlet = Outlet(build, mode, area)
     start = one_key.copy(tmp_path / "start-hsm", tmp_path / "start-work")
     case.before(start)
-    for step in steps:
-        area.mkdir()
+
+    def attempt(step):
         home = start.copy(area / "hsm", area / "work")
         (home.work / "data").write_bytes(b"d" * 32)
         words = case.words(home)
@@ -171,10 +183,9 @@ def test_every_step_of(build, one_key, tmp_path, steps, name, mode):
         assert again.code in case.again, (step, str(again))
         works(home)
         case.check(home)
-        shutil.rmtree(area)
-        if not died:
-            break
-    assert not died and step > 1
+        return died
+
+    at_each(steps, area, attempt)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -185,18 +196,17 @@ def test_every_step_of_the_making_of_a_cluster(build, tmp_path, steps, mode):
     secret = secret_file(tmp_path, "admin", ADMIN_PIN.partition(":")[2])
     words = ["cluster", "create", "--hsms", "2", "--password-source", secret,
              "--password-hash-cost", "low"]
-    for step in steps:
-        area.mkdir()
+
+    def attempt(step):
         home = Home(build, area / "hsm", area / "work")
         died = outlet.dies(home, words, None, step)
         if home.cli("cluster", "describe", pin=None, expect=None).code != 0:
             home.cli(*words, pin=None)
         assert home.admin("user", "list").json["data"]["users"]
         assert described(home)["state"] == "ACTIVE"
-        shutil.rmtree(area)
-        if not died:
-            break
-    assert not died and step > 1
+        return died
+
+    at_each(steps, area, attempt)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -207,8 +217,8 @@ def test_every_step_of_the_end_of_a_cluster(build, one_key, tmp_path, steps, mod
     start = one_key.copy(tmp_path / "start-hsm", tmp_path / "start-work")
     for hsm in described(start)["hsms"]:
         start.cli("hsm", "delete", "--last", "--hsm-id", hsm["hsm-id"], pin=None)
-    for step in steps:
-        area.mkdir()
+
+    def attempt(step):
         home = start.copy(area / "hsm", area / "work")
         died = outlet.dies(home, ["cluster", "delete"], None, step)
         home.cli("cluster", "delete", pin=None, expect=None)
@@ -217,7 +227,6 @@ def test_every_step_of_the_end_of_a_cluster(build, one_key, tmp_path, steps, mod
         clone = Home(build, area / "clone", area / "clone-work")
         clone.cli("cluster", "create", "--source-backup", newest, "--hsms", "1", pin=ADMIN_PIN)
         assert clone.labels() == ["p256"]
-        shutil.rmtree(area)
-        if not died:
-            break
-    assert not died and step > 1
+        return died
+
+    at_each(steps, area, attempt)
