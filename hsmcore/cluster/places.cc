@@ -10,6 +10,7 @@
 #include "base/files.h"
 #include "base/text.h"
 #include "storage/engines.h"
+#include "storage/store.h"
 #include "storage/watchdog.h"
 
 namespace hsmcore::cluster {
@@ -115,7 +116,8 @@ Status RemoveFiles(const fs::path& directory) {
   std::vector<fs::path> files;
   for (fs::directory_iterator entry(directory, problem), end; !problem && entry != end;
        entry.increment(problem)) {
-    if (entry->path().filename().native().starts_with("store.db")) files.push_back(entry->path());
+    if (entry->path().filename().native().starts_with(storage::kStoreFile))
+      files.push_back(entry->path());
   }
   for (const fs::path& file : files) {
     if (unlink(file.c_str()) != 0 && errno != ENOENT) {

@@ -333,12 +333,12 @@ Result<ClusterPtr> ActivateCluster(const fs::path& home, std::string_view admin,
 
 Status DeleteCluster(const fs::path& home) {
   const fs::path place = Canonical(home);
-  HSMCORE_TRY(const ClusterFile found, cluster::ReadClusterFile(place));
+  HSMCORE_TRY(ClusterFile found, cluster::ReadClusterFile(place));
   if (found.state == ClusterState::kDeleteInProgress) {
     // One that died on the way has removed it.
     HSMCORE_CHECK(cluster::RestoreGeneration(place, found));
   }
-  HSMCORE_TRY(Changing change, Changing::Begin(place, ClusterAction::kDelete));
+  HSMCORE_TRY(Changing change, Changing::Begin(place, ClusterAction::kDelete, std::move(found)));
   const ClusterFile& file = change.file();
   if (!file.hsms.empty()) {
     return Fail(ErrorCode::kClusterState,

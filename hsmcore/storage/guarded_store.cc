@@ -32,7 +32,7 @@ void LeaveBehind(std::shared_ptr<SqliteStore> store) {
 
 GuardedStore::GuardedStore(SqliteOptions options, std::chrono::milliseconds patience)
     : options_(std::move(options)),
-      file_(options_.member.directory / "store.db"),
+      file_(options_.member.directory / kStoreFile),
       patience_(patience),
       store_(std::make_shared<SqliteStore>(options_)),
       process_(getpid()) {}

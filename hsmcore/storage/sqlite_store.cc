@@ -67,7 +67,7 @@ Status CheckIsFile(const std::filesystem::path& file) {
 
 SqliteStore::SqliteStore(SqliteOptions options)
     : options_(std::move(options)),
-      file_(options_.member.directory / "store.db"),
+      file_(options_.member.directory / kStoreFile),
       process_(getpid()) {}
 
 SqliteStore::~SqliteStore() {

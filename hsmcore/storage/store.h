@@ -16,6 +16,9 @@
 
 namespace hsmcore::storage {
 
+// A member's file in its directory; SQLite's and a damaged one's names begin with it.
+inline constexpr std::string_view kStoreFile = "store.db";
+
 // A commit's place in the history. The greater (term, revision) is the more advanced; the random
 // id tells apart commits that got the same place in two histories.
 struct CommitMark {
