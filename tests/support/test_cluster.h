@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -91,6 +92,15 @@ class TestCluster {
   TemporaryDirectory directory_;
   ClusterPtr cluster_;
 };
+
+// A cluster that the admin makes from a backup.
+inline Result<ClusterPtr> CloneFrom(const std::filesystem::path& backup,
+                                    const std::filesystem::path& home, unsigned hsms = 2) {
+  ClusterOptions options;
+  options.home = home;
+  options.hsms = hsms;
+  return Cluster::CreateFromBackup(options, backup, CredentialOf("admin", kAdminPassword), {});
+}
 
 // The code of an error, or "ok" (kInternal never is an expected one).
 template <class T>

@@ -67,8 +67,7 @@ class BackupTest : public ::testing::Test {
 
   fs::path Other(const char* name) const { return directory_.path() / name; }
   Result<ClusterPtr> Restore(const fs::path& file, const char* name = "clone") {
-    return Cluster::CreateFromBackup(Elsewhere(Other(name)), file,
-                                     CredentialOf("admin", test::kAdminPassword), {});
+    return test::CloneFrom(file, Other(name));
   }
 
   test::TemporaryDirectory directory_;

@@ -9,34 +9,18 @@
 #include "hsmcore/backup.h"
 #include "hsmcore/session/type_change_support.h"
 
-namespace hsmcore {
+namespace hsmcore::test {
 namespace {
 
 namespace fs = std::filesystem;
-using test::Back;
-using test::CanSign;
-using test::Change;
-using test::CodeOf;
-using test::CredentialOf;
-using test::DescriptionOf;
-using test::DiesAt;
-using test::ExpectWhole;
-using test::kNew;
-using test::kOld;
-using test::Loaded;
-using test::OldType;
-using test::TestCluster;
-using test::Text;
-using test::To;
-using test::TypeChangeTest;
 
 TEST(TypeChangeKillTest, ARollbackGoesOnWhereItDied) {
   for (unsigned step = 1;; ++step) {
     SCOPED_TRACE(step);
     TestCluster cluster(2, OldType());
-    const KeyPtr key = test::Make(*cluster.User(), KeyType::kEc, "tls", {Attribute::kSign});
+    const KeyPtr key = Make(*cluster.User(), KeyType::kEc, "tls", {Attribute::kSign});
     ASSERT_EQ(CodeOf(Change(cluster, To(kNew))), "ok");
-    test::Make(*cluster.User(), KeyType::kEc, "new", {Attribute::kSign});
+    Make(*cluster.User(), KeyType::kEc, "new", {Attribute::kSign});
     const bool died = DiesAt(cluster, Back(true), step);
     EXPECT_TRUE(CanSign(*key));
     if (!died) break;
@@ -61,16 +45,15 @@ TEST(TypeChangeKillTest, ARollbackGoesOnWhereItDied) {
 class RollbackTest : public TypeChangeTest {
  protected:
   RollbackTest() {
-    deleted_ = test::Make(*cluster_.User(), KeyType::kAes, "deleted");
+    deleted_ = Make(*cluster_.User(), KeyType::kAes, "deleted");
     EXPECT_EQ(CodeOf(Change(cluster_, To(kNew))), "ok");
     const auto session = cluster_.User();
-    made_ = test::Make(*session, KeyType::kEc, "made", {Attribute::kSign});
+    made_ = Make(*session, KeyType::kEc, "made", {Attribute::kSign});
     EXPECT_EQ(CodeOf(session->SetAttribute(pair_->private_info()->handle, "label", "renamed")),
               "ok");
     EXPECT_EQ(CodeOf(session->Delete(deleted_->private_info()->handle, true)), "ok");
     cluster_.AddUser("late", "latepass123");
-    late_ = test::Make(*cluster_.User("late", "latepass123"), KeyType::kEc, "late's",
-                       {Attribute::kSign});
+    late_ = Make(*cluster_.User("late", "latepass123"), KeyType::kEc, "late's", {Attribute::kSign});
   }
 
   KeyPtr deleted_;
@@ -104,7 +87,7 @@ TEST_F(RollbackTest, TurnsEverythingBack) {
   EXPECT_EQ(Loaded(*session, "tls"), "ok");
   EXPECT_EQ(Loaded(*session, "renamed"), Text(ErrorCode::kKeyNotFound));
   EXPECT_EQ(Loaded(*session, "made"), Text(ErrorCode::kKeyNotFound));
-  EXPECT_EQ(CodeOf(session->LoadSecret(test::ByLabel("deleted"))), "ok");
+  EXPECT_EQ(CodeOf(session->LoadSecret(ByLabel("deleted"))), "ok");
   EXPECT_TRUE(CanSign(*pair_));
   // Who has a lost key loaded is told at its next use.
   EXPECT_FALSE(CanSign(*made_));
@@ -120,7 +103,7 @@ TEST_F(RollbackTest, TurnsEverythingBack) {
   EXPECT_EQ(content->users.size(), 3U);
   EXPECT_EQ(content->info.hsm_type, kNew);
   // A handle is never given twice.
-  const auto again = test::Make(*session, KeyType::kEc, "again");
+  const auto again = Make(*session, KeyType::kEc, "again");
   EXPECT_NE(again->private_info()->handle, made_->private_info()->handle);
   EXPECT_NE(again->private_info()->handle, late_->private_info()->handle);
   // Forward once more.
@@ -147,7 +130,7 @@ TEST_F(RollbackTest, KeepsWhatIsNewWhenAsked) {
 
 TEST_F(RollbackTest, WhatDoesNotFitTheOldTypeIsLostAllTheSame) {
   const std::string label(127, 'x');
-  test::Make(*cluster_.User(), KeyType::kEc, label, {Attribute::kSign});
+  Make(*cluster_.User(), KeyType::kEc, label, {Attribute::kSign});
   const auto back = Change(cluster_, Back(true, true));
   ASSERT_TRUE(back.has_value()) << back.error().Message();
   ASSERT_EQ(back->losses.lost.size(), 1U);
@@ -168,14 +151,14 @@ TEST_F(RollbackTest, MoreKeysThanOneCommitHolds) {
   const auto session = cluster_.User();
   std::vector<KeyPtr> some;
   for (unsigned i = 0; i < kKeys; ++i) {
-    KeyPtr key = test::Make(*session, KeyType::kAes, "many", {Attribute::kEncrypt});
+    KeyPtr key = Make(*session, KeyType::kAes, "many", {Attribute::kEncrypt});
     if (i % 500 == 0) some.push_back(std::move(key));
   }
   const auto back = Change(cluster_, Back(true));
   ASSERT_TRUE(back.has_value()) << back.error().Message();
   EXPECT_EQ(back->losses.lost.size(), kKeys + 3);
   EXPECT_LT(back->losses.ToString().size(), 2000U);
-  EXPECT_TRUE(session->Find(test::ByLabel("many"))->empty());
+  EXPECT_TRUE(session->Find(ByLabel("many"))->empty());
   EXPECT_EQ(DescriptionOf(cluster_).keys, 2U);
   for (const KeyPtr& key : some) {
     EXPECT_EQ(CodeOf(key->CheckUse(Key::Use::kEncrypt)), Text(ErrorCode::kKeyGone));
@@ -220,4 +203,4 @@ TEST(RollbackTimeTest, AlsoWhileTheChangeIsUnderWay) {
 }
 
 }  // namespace
-}  // namespace hsmcore
+}  // namespace hsmcore::test

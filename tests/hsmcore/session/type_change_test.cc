@@ -14,26 +14,10 @@
 #include "hsmcore/session/type_change_support.h"
 #include "support/sqlite_editor.h"
 
-namespace hsmcore {
+namespace hsmcore::test {
 namespace {
 
 namespace fs = std::filesystem;
-using test::Back;
-using test::CanSign;
-using test::Change;
-using test::CodeOf;
-using test::CredentialOf;
-using test::DescriptionOf;
-using test::DiesAt;
-using test::ExpectWhole;
-using test::kNew;
-using test::kOld;
-using test::Loaded;
-using test::OldType;
-using test::TestCluster;
-using test::Text;
-using test::To;
-using test::TypeChangeTest;
 
 ino_t InodeOf(const fs::path& file) {
   struct stat info{};
@@ -81,15 +65,15 @@ TEST_F(TypeChangeTest, GoesOneHsmAtATimeWithABackupBeforeEach) {
   // What was loaded before goes on, and each HSM alone has all.
   EXPECT_TRUE(CanSign(*pair_));
   for (const HsmDescription& hsm : after) {
-    EXPECT_FALSE(test::SqliteEditor(hsm.path / "store.db").Get("cluster/hsm-type").empty());
+    EXPECT_FALSE(SqliteEditor(hsm.path / "store.db").Get("cluster/hsm-type").empty());
   }
 }
 
 TEST_F(TypeChangeTest, TheQuotasAreTheNewOnes) {
   const std::string label(127, 'x');
   const auto make = [&] {
-    return CodeOf(cluster_.User()->Generate(
-        test::SpecOf(KeyType::kAes), test::FormOf(KeyType::kAes, label, {Attribute::kEncrypt})));
+    return CodeOf(cluster_.User()->Generate(SpecOf(KeyType::kAes),
+                                            FormOf(KeyType::kAes, label, {Attribute::kEncrypt})));
   };
   EXPECT_EQ(make(), Text(ErrorCode::kQuotaExceeded));
   ASSERT_EQ(CodeOf(Change(cluster_, To(kNew))), "ok");
@@ -105,12 +89,8 @@ TEST_F(TypeChangeTest, ACloneHasTheTypeOfItsBackup) {
   ASSERT_EQ(CodeOf(Change(cluster_, To(kNew))), "ok");
   const BackupInfo backup = cluster_->CreateBackup({}).value();
   EXPECT_EQ(backup.hsm_type, kNew);
-  const test::TemporaryDirectory elsewhere;
-  ClusterOptions options;
-  options.home = elsewhere.path() / "clone";
-  options.hsms = 1;
-  const auto clone = Cluster::CreateFromBackup(options, backup.file,
-                                               CredentialOf("admin", test::kAdminPassword), {});
+  const TemporaryDirectory elsewhere;
+  const auto clone = CloneFrom(backup.file, elsewhere.path() / "clone", 1);
   ASSERT_TRUE(clone.has_value()) << clone.error().Message();
   EXPECT_EQ((*clone)->Describe(false)->type, kNew);
 }
@@ -155,7 +135,7 @@ TEST(TypeChangeSizeTest, TwentyEightHsmsAreTooMany) {
 
 TEST(TypeChangeSizeTest, AnHsmAloneKeepsItsStore) {
   TestCluster cluster(1, OldType());
-  test::Make(*cluster.User(), KeyType::kEc, "tls", {Attribute::kSign});
+  Make(*cluster.User(), KeyType::kEc, "tls", {Attribute::kSign});
   ASSERT_EQ(CodeOf(Change(cluster, To(kNew))), "ok");
   ExpectWhole(cluster, kNew);
   ASSERT_EQ(CodeOf(Change(cluster, Back(false))), "ok");
@@ -168,8 +148,8 @@ TEST(TypeChangeSizeTest, AnHsmAloneKeepsItsStore) {
 class LimitedWriteTest : public TypeChangeTest {
  protected:
   LimitedWriteTest() {
-    kek_ = test::Make(*cluster_.User(), KeyType::kAes, "kek",
-                      {Attribute::kWrap, Attribute::kUnwrap, Attribute::kEncrypt});
+    kek_ = Make(*cluster_.User(), KeyType::kAes, "kek",
+                {Attribute::kWrap, Attribute::kUnwrap, Attribute::kEncrypt});
     backup_ = cluster_->CreateBackup({}).value();
     EXPECT_TRUE(DiesAt(cluster_, To(kNew), 3));
     EXPECT_EQ(DescriptionOf(cluster_).state, "MODIFY_IN_PROGRESS");
@@ -183,28 +163,27 @@ std::string Refused() { return Text(ErrorCode::kClusterState); }
 
 TEST_F(LimitedWriteTest, NoKeyIsMade) {
   const auto session = cluster_.User();
-  const auto made = session->Generate(test::SpecOf(KeyType::kEc),
-                                      test::FormOf(KeyType::kEc, "new", {Attribute::kSign}));
+  const auto made =
+      session->Generate(SpecOf(KeyType::kEc), FormOf(KeyType::kEc, "new", {Attribute::kSign}));
   ASSERT_EQ(CodeOf(made), Refused());
   EXPECT_TRUE(made.error().detail().contains("limited-write")) << made.error().detail();
   EXPECT_TRUE(made.error().detail().contains("cluster modify --type")) << made.error().detail();
-  EXPECT_EQ(CodeOf(session->Generate(test::SpecOf(KeyType::kAes),
-                                     test::FormOf(KeyType::kAes, "new", {}))),
+  EXPECT_EQ(CodeOf(session->Generate(SpecOf(KeyType::kAes), FormOf(KeyType::kAes, "new", {}))),
             Refused());
-  const auto form = test::FormOf(KeyType::kAes, "new", {Attribute::kEncrypt}).private_half;
+  const auto form = FormOf(KeyType::kAes, "new", {Attribute::kEncrypt}).private_half;
   EXPECT_EQ(
       CodeOf(session->ImportSecret(KeyType::kAes, SecretBytes::CopyOf(std::string(32, 'k')), form)),
       Refused());
-  const auto payload = test::Make(*session, KeyType::kAes, "payload", {}, false);
+  const auto payload = Make(*session, KeyType::kAes, "payload", {}, false);
   ASSERT_NE(payload, nullptr);
-  const auto method = test::Method(WrapMechanism::Kind::kAesNoPad);
+  const auto method = Method(WrapMechanism::Kind::kAesNoPad);
   const auto wrapped = session->Wrap(*kek_, *payload, method);
   ASSERT_TRUE(wrapped.has_value()) << wrapped.error().Message();
-  UnwrapForm unwrap = test::Form(KeyType::kAes, "unwrapped");
+  UnwrapForm unwrap = Form(KeyType::kAes, "unwrapped");
   unwrap.attributes.emplace_back("token", "true");
   EXPECT_EQ(CodeOf(session->Unwrap(*kek_, method, wrapped->data, unwrap)), Refused());
-  EXPECT_TRUE(session->Find(test::ByLabel("new"))->empty());
-  EXPECT_TRUE(session->Find(test::ByLabel("unwrapped"))->empty());
+  EXPECT_TRUE(session->Find(ByLabel("new"))->empty());
+  EXPECT_TRUE(session->Find(ByLabel("unwrapped"))->empty());
 }
 
 TEST_F(LimitedWriteTest, NoKeyIsChangedOrDeleted) {
@@ -238,21 +217,16 @@ TEST_F(LimitedWriteTest, NoUserIsMadeOrChanged) {
   EXPECT_EQ(CodeOf(session->ChangePassword(SecretBytes::CopyOf("newpass123"))), Refused());
   EXPECT_EQ(CodeOf(session->CreateMachineCredential()), Refused());
   cluster_.Reopen();
-  EXPECT_EQ(CodeOf(cluster_->Login(CredentialOf("app", test::kUserPassword), Role::kCryptoUser)),
-            "ok");
+  EXPECT_EQ(CodeOf(cluster_->Login(CredentialOf("app", kUserPassword), Role::kCryptoUser)), "ok");
 }
 
 TEST_F(LimitedWriteTest, NothingIsReplicatedInto) {
-  const test::TemporaryDirectory elsewhere;
-  ClusterOptions options;
-  options.home = elsewhere.path() / "clone";
-  options.hsms = 2;
-  const auto clone = Cluster::CreateFromBackup(options, backup_.file,
-                                               CredentialOf("admin", test::kAdminPassword), {});
+  const TemporaryDirectory elsewhere;
+  const auto clone = CloneFrom(backup_.file, elsewhere.path() / "clone", 2);
   ASSERT_TRUE(clone.has_value()) << clone.error().Message();
-  const auto login = (*clone)->Login(CredentialOf("app", test::kUserPassword), Role::kCryptoUser);
-  const auto admin = (*clone)->Login(CredentialOf("admin", test::kAdminPassword), Role::kAdmin);
-  const KeyPtr there = test::Make(**login, KeyType::kEc, "there", {Attribute::kSign});
+  const auto login = (*clone)->Login(CredentialOf("app", kUserPassword), Role::kCryptoUser);
+  const auto admin = (*clone)->Login(CredentialOf("admin", kAdminPassword), Role::kAdmin);
+  const KeyPtr there = Make(**login, KeyType::kEc, "there", {Attribute::kSign});
   ASSERT_EQ(
       CodeOf((*admin)->CreateUser("there", Role::kCryptoUser, SecretBytes::CopyOf("newpass123"))),
       "ok");
@@ -279,7 +253,7 @@ TEST_F(LimitedWriteTest, TheRestGoesOn) {
   EXPECT_TRUE(CanSign(*pair_));
   const auto session = cluster_.User();
   EXPECT_EQ(Loaded(*session, "tls"), "ok");
-  const KeyPtr session_key = test::Make(*session, KeyType::kEc, "", {Attribute::kSign}, false);
+  const KeyPtr session_key = Make(*session, KeyType::kEc, "", {Attribute::kSign}, false);
   ASSERT_NE(session_key, nullptr);
   EXPECT_TRUE(CanSign(*session_key));
   EXPECT_EQ(session->Find({})->size(), 5U);  // halves of two pairs, and the secret key
@@ -308,7 +282,7 @@ TEST(TypeChangeKillTest, GoesOnWhereItDied) {
   for (unsigned step = 1;; ++step) {
     SCOPED_TRACE(step);
     TestCluster cluster(2, OldType());
-    const KeyPtr key = test::Make(*cluster.User(), KeyType::kEc, "tls", {Attribute::kSign});
+    const KeyPtr key = Make(*cluster.User(), KeyType::kEc, "tls", {Attribute::kSign});
     const bool died = DiesAt(cluster, To(kNew), step);
     EXPECT_TRUE(CanSign(*key));
     if (!died) break;
@@ -327,7 +301,7 @@ TEST(TypeChangeKillTest, GoesBackFromWhereItDied) {
   for (unsigned step = 1;; ++step) {
     SCOPED_TRACE(step);
     TestCluster cluster(2, OldType());
-    const KeyPtr key = test::Make(*cluster.User(), KeyType::kEc, "tls", {Attribute::kSign});
+    const KeyPtr key = Make(*cluster.User(), KeyType::kEc, "tls", {Attribute::kSign});
     if (!DiesAt(cluster, To(kNew), step)) break;
     const auto back = Change(cluster, Back(false));
     ASSERT_TRUE(back.has_value()) << back.error().Message();
@@ -364,15 +338,15 @@ TEST_F(TypeChangeTest, AnHsmThatCannotBeMadeAnewDoesNotHoldTheOthersUp) {
 TEST_F(TypeChangeTest, ARecordThatIsNotGenuineIsNotBelieved) {
   ASSERT_EQ(CodeOf(Change(cluster_, To(kNew))), "ok");
   const auto hsms = DescriptionOf(cluster_).hsms;
-  test::SqliteEditor(hsms[0].path / "store.db").Put("cluster/hsm-type", Bytes(20, 1));
+  SqliteEditor(hsms[0].path / "store.db").Put("cluster/hsm-type", Bytes(20, 1));
   cluster_.Reopen();
   EXPECT_EQ(cluster_->Describe(false)->type, kNew);
   for (const auto& hsm : hsms) {
-    test::SqliteEditor(hsm.path / "store.db").Put("cluster/hsm-type", Bytes(20, 1));
+    SqliteEditor(hsm.path / "store.db").Put("cluster/hsm-type", Bytes(20, 1));
   }
   cluster_.Reopen();
   EXPECT_EQ(CodeOf(cluster_->Describe(false)), Text(ErrorCode::kHomeDamaged));
 }
 
 }  // namespace
-}  // namespace hsmcore
+}  // namespace hsmcore::test
