@@ -126,6 +126,10 @@ Status GuardedStore::Apply(const CommitMark& previous, const CommitMark& next,
   });
 }
 
+Status GuardedStore::Sync() {
+  return Run([](SqliteStore& store) { return store.Sync(); });
+}
+
 Status GuardedStore::TakeOver(const Delta& delta) {
   return Run([delta](SqliteStore& store) { return store.TakeOver(delta); });
 }

@@ -37,6 +37,7 @@ class GuardedStore final : public Store {
   Status Check() override;
   Status Apply(const CommitMark& previous, const CommitMark& next, std::string_view service,
                std::span<const Mutation> mutations) override;
+  Status Sync() override;
   Status TakeOver(const Delta& delta) override;
   Status Rewrite(std::span<const Row> rows, std::span<const std::string> removed) override;
   Status MakeAnew() override;

@@ -9,6 +9,7 @@
 #include <optional>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "base/text.h"
 #include "storage/contract.h"
@@ -16,6 +17,7 @@
 #include "storage/mirror_fleet.h"
 #include "storage/posix.h"
 #include "storage/row_merge.h"
+#include "storage/sync_queue.h"
 
 namespace hsmcore::storage {
 namespace {
@@ -92,6 +94,7 @@ class MirrorEngine final : public Engine {
   Status CheckCopies(const Batch& batch) const;
   unsigned CopiesNeeded(const Batch& batch) const;
   Result<std::uint64_t> Write(const Batch& batch, const Plan& plan);
+  std::vector<Status> SyncAll(std::span<MirrorMember* const> written);
   Status Publish(std::span<const std::uint64_t> epochs, const CommitMark& head,
                  unsigned copies) const;
   Member Describe(MirrorMember& member, const MirrorMember* newest);
@@ -102,6 +105,7 @@ class MirrorEngine final : public Engine {
   // Taken after the writer lock, never before it.
   std::mutex mutex_;
   MirrorFleet fleet_;
+  SyncQueue syncs_;
   // Whom reads go to as long as the published head stays what it was, and for so many more.
   MirrorMember* chosen_ = nullptr;
   unsigned reads_left_ = 0;
@@ -267,17 +271,25 @@ Result<std::uint64_t> MirrorEngine::Write(const Batch& batch, const Plan& plan) 
     // One that was not there had to do it, too.
     if (member->trouble) fleet_.Note(*member, true);
   }
+  const auto note = [&](MirrorMember& member, const Status& done) {
+    fleet_.Note(member, !done);
+    if (done) return;
+    member.trouble = done.error();
+    in_doubt = in_doubt || done.error().code() == ErrorCode::kStorageIo;
+    if (!problem) problem = done.error();
+  };
+  // All are written before the first one is waited for.
+  std::vector<MirrorMember*> written;
   for (MirrorMember* member : fleet_.InService()) {
     const Status applied =
         member->store->Apply(plan.previous, plan.next, plan.service, batch.mutations);
-    fleet_.Note(*member, !applied);
-    if (applied) {
-      ++copies;
-      continue;
-    }
-    member->trouble = applied.error();
-    in_doubt = in_doubt || applied.error().code() == ErrorCode::kStorageIo;
-    if (!problem) problem = applied.error();
+    if (applied) written.push_back(member);
+    if (!applied) note(*member, applied);
+  }
+  const std::vector<Status> synced = SyncAll(written);
+  for (std::size_t i = 0; i < written.size(); ++i) {
+    note(*written[i], synced[i]);
+    if (synced[i]) ++copies;
   }
   if (copies == 0) {
     // After a failed sync the commit may turn up later. The epochs then stay odd, as after a crash.
@@ -288,6 +300,31 @@ Result<std::uint64_t> MirrorEngine::Write(const Batch& batch, const Plan& plan) 
   if (copies >= CopiesNeeded(batch)) return plan.next.revision;
   return Fail(problem->code(), Cat("the change is on ", copies, " of the ", CopiesNeeded(batch),
                                    " HSMs it needs and may come into force; ", problem->detail()));
+}
+
+std::vector<Status> MirrorEngine::SyncAll(std::span<MirrorMember* const> written) {
+  std::vector<Status> synced(written.size());
+  std::vector<int> logs;
+  std::vector<std::size_t> places;  // beside `logs`: whose
+  for (std::size_t i = 0; i < written.size(); ++i) {
+    const int log = written[i]->store->log();
+    if (log < 0) {
+      synced[i] = written[i]->store->Sync();
+    } else {
+      logs.push_back(log);
+      places.push_back(i);
+    }
+  }
+  const std::vector<int> errors = syncs_.Sync(logs);
+  for (std::size_t i = 0; i < errors.size(); ++i) {
+    if (errors[i] == 0) continue;
+    // Whatever the reason was, nobody knows what is on the disk.
+    synced[places[i]] =
+        Fail(ErrorCode::kStorageIo,
+             Cat("cannot sync '", written[places[i]]->store->file().native(),
+                 "': ", ErrnoText(errors[i]), "; check the disk, then run: hsmctl cluster sync"));
+  }
+  return synced;
 }
 
 Status MirrorEngine::Publish(std::span<const std::uint64_t> epochs, const CommitMark& head,

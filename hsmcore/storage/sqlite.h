@@ -59,7 +59,7 @@ class Database {
   enum class Access : std::uint8_t {
     kRead,
     kReadUnchanging,  // of a file that nobody can write meanwhile; needs no -wal and -shm beside it
-    kWrite,           // write-ahead log, full sync, deleted content overwritten
+    kWrite,           // write-ahead log, deleted content overwritten
   };
 
   // The file must be there; a symbolic link in its last place is not followed.
@@ -85,6 +85,12 @@ class Database {
 
   // Whether the file has been renamed, replaced or removed since it was opened.
   bool HasMoved() const;
+
+  // Whether SQLite's own file layer is in use, and no other that a program has installed.
+  static bool WritesFilesItself();
+
+  // Makes what was committed durable; a commit alone does not. kStorageIo.
+  Status Sync();
 
   // Closing must not write: for a connection that came over fork().
   void KeepFilesOnClose();

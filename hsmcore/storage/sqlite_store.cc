@@ -86,6 +86,7 @@ void SqliteStore::DropInherited() {
   if (writer_) writer_->KeepFilesOnClose();
   reader_.reset();
   writer_.reset();
+  log_ = FileDescriptor();
   process_ = getpid();
 }
 
@@ -184,9 +185,18 @@ Result<Database*> SqliteStore::Writer() {
     HSMCORE_TRY(Database database, Open(Database::Access::kWrite));
     HSMCORE_TRY(const Identity identity, ReadIdentity(database));
     HSMCORE_CHECK(CheckIdentity(identity));
+    OpenLog();
     writer_ = std::move(database);
   }
   return &*writer_;
+}
+
+// Below another file layer than SQLite's own, that layer alone knows how to sync.
+void SqliteStore::OpenLog() {
+  log_ = FileDescriptor();
+  if (!Database::WritesFilesItself()) return;
+  const std::filesystem::path log = Beside(file_, "-wal");
+  log_ = FileDescriptor(open(log.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
 }
 
 Status SqliteStore::Make() {
@@ -212,6 +222,7 @@ Status SqliteStore::Fill() {
   HSMCORE_CHECK(database.Run(kInsertMeta, std::string_view(options_.cluster_id),
                              std::string_view(options_.member.id)));
   HSMCORE_CHECK(transaction.Commit());
+  HSMCORE_CHECK(database.Sync());
   return SyncDirectory(options_.member.directory);
 }
 

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/files.h"
 #include "storage/engines.h"
 #include "storage/sqlite.h"
 #include "storage/store.h"
@@ -38,6 +39,8 @@ class SqliteStore final : public Store {
   Status Check() override;
   Status Apply(const CommitMark& previous, const CommitMark& next, std::string_view service,
                std::span<const Mutation> mutations) override;
+  Status Sync() override;
+  int log() const override { return log_.get(); }
   Status TakeOver(const Delta& delta) override;
   Status Rewrite(std::span<const Row> rows, std::span<const std::string> removed) override;
   Status MakeAnew() override;
@@ -60,6 +63,7 @@ class SqliteStore final : public Store {
   Result<Database> OpenReaderWithoutLog(const Error& problem);
   Result<Database*> Reader();
   Result<Database*> Writer();
+  void OpenLog();
   Status Fill();
   Status CheckReplaceable() const;
   Result<Delta> RowsSince(std::uint64_t revision, bool whole);
@@ -70,6 +74,7 @@ class SqliteStore final : public Store {
   // In this order: the writer is closed last and then moves the log into the database.
   std::optional<Database> writer_;
   std::optional<Database> reader_;
+  FileDescriptor log_;  // the writer's, where SQLite itself writes it
   bool unchanging_ = false;  // the reader does not see changes
   pid_t process_;
 };

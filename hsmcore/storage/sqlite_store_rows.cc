@@ -227,6 +227,11 @@ Status SqliteStore::Apply(const CommitMark& previous, const CommitMark& next,
   return transaction.Commit();
 }
 
+Status SqliteStore::Sync() {
+  HSMCORE_TRY(Database* const database, Writer());
+  return database->Sync();
+}
+
 Status SqliteStore::TakeOver(const Delta& delta) {
   HSMCORE_TRY(Database* const database, Writer());
   HSMCORE_TRY(WriteTransaction transaction, WriteTransaction::Begin(*database));
@@ -241,7 +246,8 @@ Status SqliteStore::TakeOver(const Delta& delta) {
     HSMCORE_CHECK(database->Run(kPutCommit, mark.revision, mark.term, ByteView(mark.id)));
   }
   HSMCORE_CHECK(database->Run(kSetService, std::string_view(delta.service)));
-  return transaction.Commit();
+  HSMCORE_CHECK(transaction.Commit());
+  return Sync();
 }
 
 Status SqliteStore::Rewrite(std::span<const Row> rows, std::span<const std::string> removed) {
@@ -253,7 +259,8 @@ Status SqliteStore::Rewrite(std::span<const Row> rows, std::span<const std::stri
   for (const std::string& key : removed) {
     HSMCORE_CHECK(database->Run("DELETE FROM kv WHERE key=?1", std::string_view(key)));
   }
-  return transaction.Commit();
+  HSMCORE_CHECK(transaction.Commit());
+  return Sync();
 }
 
 }  // namespace hsmcore::storage

@@ -67,9 +67,15 @@ class Store {
   // Reads the whole file and checks its structure.
   virtual Status Check() = 0;
 
-  // One commit: `next` follows on `previous`, which must be the head (else kStorageConflict).
+  // One commit: `next` follows on `previous`, which must be the head (else kStorageConflict). All
+  // see it at once; it is durable when Sync has returned.
   virtual Status Apply(const CommitMark& previous, const CommitMark& next, std::string_view service,
                        std::span<const Mutation> mutations) = 0;
+  // kStorageIo: nobody knows what of the last commit is on the disk.
+  virtual Status Sync() = 0;
+  // The file whose fdatasync(2) does the same, for a SyncQueue; -1: only Sync does it.
+  virtual int log() const { return -1; }
+  // Durable when they return:
   virtual Status TakeOver(const Delta& delta) = 0;
   // Writes rows as they are, and removes keys without a trace; the head stays.
   virtual Status Rewrite(std::span<const Row> rows, std::span<const std::string> removed) = 0;
