@@ -18,17 +18,16 @@ MILLION = 1_000_000
 CREATED = {f"create-{hsms}-hsms": hsms for hsms in (2, 3, MANY_HSMS)}
 
 
-def created_by(build, scratch):
-    """(row, home, home of one HSM) for the rows of new keys."""
+def created_by(build, scratch, row):
+    """(home, home of one HSM) for a row of new keys."""
     def home(hsms):
         directory = scratch / f"hsms-{hsms}"
         options = ["--type", "unlimited"]
+        shutil.rmtree(directory, ignore_errors=True)
         return log_in_by_machine(create_cluster(build, directory / "hsm", directory / "work",
                                                 hsms=hsms, options=options), directory)
 
-    one = home(1)
-    for row, hsms in CREATED.items():
-        yield row, home(hsms), one
+    return home(CREATED[row]), home(1)
 
 
 def alone(build, homes):
