@@ -42,6 +42,7 @@ struct CreateOptions {
 struct ModifyOptions {
   hsmcore::TypeChangeOptions type_change;
   std::optional<unsigned> retention_days;
+  std::optional<unsigned> unlock_after;
   bool enable_backups = false;
   bool disable_backups = false;
   bool enable_check = false;
@@ -157,6 +158,14 @@ Result<Report> Modify(const Context& context, const ModifyOptions& given) {
     message += message.empty() ? "" : "\n";
     message += given.enable_check ? "New keys need two HSMs" : "New keys need one HSM";
     data["key-availability-check"] = given.enable_check;
+  }
+  if (given.unlock_after) {
+    HSMCORE_CHECK(session->SetUnlockAfter(*given.unlock_after));
+    message += message.empty() ? "" : "\n";
+    message += *given.unlock_after == 0 ? "A locked user stays locked until an admin unlocks him"
+                                        : "A locked user is free again after " +
+                                              std::to_string(*given.unlock_after) + " minutes";
+    data["unlock-after-minutes"] = *given.unlock_after;
   }
   if (!given.type_change.type.empty()) {
     HSMCORE_TRY(const hsmcore::TypeChangeReport change,
@@ -277,6 +286,11 @@ void AddClusterCommands(CLI::App& parent, SelectedCommand& selected) {
       ->add_flag("--disable-key-availability-check", modify.options->disable_check,
                  "A new key needs one HSM, and may be lost with its disk until the next backup")
       ->excludes(enable);
+  settings
+      ->add_option("--unlock-after", modify.options->unlock_after,
+                   "A user locked by wrong passwords is free again after so many minutes; 0: an "
+                   "admin unlocks him, as unless changed")
+      ->type_name("MINUTES");
   CLI::Option* type =
       settings
           ->add_option("--type", modify.options->type_change.type,

@@ -59,7 +59,8 @@ Result<std::optional<Role>> RoleFromEnvironment() {
   if (!name) return std::nullopt;
   const std::optional<Role> role = hsmcore::RoleByName(*name);
   if (!role) {
-    return Fail(ErrorCode::kSetting, "HSM_ROLE is '" + *name + "'; it takes admin or crypto-user");
+    return Fail(ErrorCode::kSetting,
+                "HSM_ROLE is '" + *name + "'; it takes admin, crypto-user or auditor");
   }
   return role;
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -6,6 +7,8 @@
 #include "command.h"
 #include "files.h"
 #include "hsmcore/cluster.h"
+#include "hsmcore/cluster_setup.h"
+#include "hsmcore/cluster_state.h"
 #include "password.h"
 
 namespace hsmctl {
@@ -32,7 +35,16 @@ struct UnlockOptions {
   std::string role;
 };
 
+struct DeleteOptions {
+  std::string username;
+  std::string role;
+  std::string transfer_keys_to;
+  std::optional<std::string> owner_pin_source;
+};
+
 struct ChangePasswordOptions {
+  std::optional<std::string> username;
+  std::optional<std::string> role;
   std::optional<std::string> password_source;
 };
 
@@ -71,8 +83,27 @@ Json UserJson(const UserInfo& user) {
           {"create-timestamp", user.created}};
 }
 
+// Before its activation a cluster has one user, who can do that alone.
+Report UnactivatedAdmin() {
+  const char* const role = "unactivated-admin";
+  Table table({"USER", "ROLE"});
+  table.AddRow({"admin", role});
+  return {.data = {{"users", Json::array({{{"username", "admin"}, {"role", role}}})}},
+          .text = table.ToString(),
+          .note = {}};
+}
+
+Result<bool> IsUnactivated(const Context& context) {
+  HSMCORE_TRY(const std::filesystem::path home, context.Home());
+  HSMCORE_TRY(const hsmcore::ClusterDescription described, hsmcore::DescribeCluster(home, false));
+  const auto state = hsmcore::ClusterStateByName(described.state);
+  return state && hsmcore::IsBeforeActivation(*state);
+}
+
 Result<Report> List(const Context& context) {
-  HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
+  const Result<ClusterPtr> opened = context.OpenCluster();
+  if (!opened && IsUnactivated(context).value_or(false)) return UnactivatedAdmin();
+  HSMCORE_TRY(const ClusterPtr cluster, opened);
   HSMCORE_TRY(const std::vector<UserInfo> users, cluster->Anonymous()->ListUsers());
   Json list = Json::array();
   Table table({"USER", "ROLE", "LOCKED", "FAILED LOGINS", "MACHINE CREDENTIALS", "CREATED"});
@@ -93,7 +124,35 @@ Result<Report> Unlock(const Context& context, const UnlockOptions& given) {
                        {{"username", given.username}, {"role", given.role}});
 }
 
+Result<Report> Delete(const Context& context, const DeleteOptions& given) {
+  HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
+  HSMCORE_TRY(const SessionPtr session, context.Login(*cluster, context.login(), Role::kAdmin));
+  hsmcore::DeleteUserOptions wanted{.transfer_keys_to = given.transfer_keys_to, .owner = {}};
+  if (given.owner_pin_source) {
+    HSMCORE_TRY(wanted.owner, context.FindCredential({given.username, given.owner_pin_source}));
+  }
+  HSMCORE_CHECK(session->DeleteUser(given.username, *hsmcore::RoleByName(given.role), wanted));
+  return MessageReport("Deleted user " + given.username + " (" + given.role + ")",
+                       {{"username", given.username}, {"role", given.role}});
+}
+
+// Another user's, by an admin.
+Result<Report> ResetPassword(const Context& context, const ChangePasswordOptions& given) {
+  if (!given.role) {
+    return hsmcore::Fail(hsmcore::ErrorCode::kInvalidArgument,
+                         "--username names somebody else, and needs his --role");
+  }
+  HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
+  HSMCORE_TRY(const SessionPtr session, context.Login(*cluster, context.login(), Role::kAdmin));
+  HSMCORE_TRY(const SecretBytes password, NewPassword(given.password_source, *given.username));
+  HSMCORE_CHECK(
+      session->ResetPassword(*given.username, *hsmcore::RoleByName(*given.role), password));
+  return MessageReport("Changed the password of " + *given.username + " (" + *given.role + ")",
+                       {{"username", *given.username}, {"role", *given.role}});
+}
+
 Result<Report> ChangePassword(const Context& context, const ChangePasswordOptions& given) {
+  if (given.username) return ResetPassword(context, given);
   HSMCORE_TRY(const SessionPtr session, LoginAsSelf(context));
   HSMCORE_TRY(const SecretBytes password, NewPassword(given.password_source, session->user()));
   HSMCORE_CHECK(session->ChangePassword(password));
@@ -122,6 +181,20 @@ Result<Report> DeleteMachineCredentials(const Context& context) {
                        SessionJson(*session));
 }
 
+std::vector<std::string> RoleNames() {
+  std::vector<std::string> names;
+  for (const Role role : hsmcore::AllRoles()) names.emplace_back(NameOf(role));
+  return names;
+}
+
+// Beside the user whom a command is about.
+void AddRole(CLI::App& app, std::string& role, const std::string& description) {
+  app.add_option("--role", role, description)
+      ->required()
+      ->check(CLI::IsMember(RoleNames()))
+      ->type_name("ROLE");
+}
+
 void AddCreate(CLI::App& group, SelectedCommand& selected) {
   const auto [app, options] = AddCommand<CreateOptions>(
       group, selected,
@@ -132,11 +205,46 @@ void AddCreate(CLI::App& group, SelectedCommand& selected) {
   app->add_option("--username", options->username, "Name of the new user")
       ->required()
       ->type_name("NAME");
-  app->add_option("--role", options->role, "What the user is for: users, or keys")
-      ->required()
-      ->check(CLI::IsMember({"admin", "crypto-user"}))
-      ->type_name("ROLE");
+  AddRole(*app, options->role, "What the user is for: users, keys, or the audit log");
   app->add_option("--password-source", options->password_source, "The new user's password")
+      ->type_name("file:PATH");
+}
+
+void AddDelete(CLI::App& group, SelectedCommand& selected) {
+  const auto [app, options] = AddCommand<DeleteOptions>(
+      group, selected,
+      {.name = "delete",
+       .description =
+           "Deletes a user who owns no keys, or whose keys go to another; takes an admin",
+       .example = "hsmctl --user admin user delete --username app --role crypto-user"},
+      Delete);
+  app->add_option("--username", options->username, "Who is deleted")->required()->type_name("NAME");
+  AddRole(*app, options->role, "In which role");
+  CLI::Option* const to =
+      app->add_option("--transfer-keys-to", options->transfer_keys_to,
+                      "The crypto user who gets his keys, under the same references")
+          ->type_name("NAME");
+  app->add_option("--owner-pin-source", options->owner_pin_source,
+                  "The consent of the user who is deleted: his password or machine credential")
+      ->needs(to)
+      ->type_name("file:PATH");
+}
+
+void AddChangePassword(CLI::App& group, SelectedCommand& selected) {
+  const auto [app, options] = AddCommand<ChangePasswordOptions>(
+      group, selected,
+      {.name = "change-password",
+       .description = "Changes the password of the user who logs in, or, as an admin, of another",
+       .example = "hsmctl --user app user change-password"},
+      ChangePassword);
+  CLI::Option* const username = app->add_option("--username", options->username,
+                                                "Somebody else, who keeps his keys; takes an admin")
+                                    ->type_name("NAME");
+  app->add_option("--role", options->role, "His role")
+      ->needs(username)
+      ->check(CLI::IsMember(RoleNames()))
+      ->type_name("ROLE");
+  app->add_option("--password-source", options->password_source, "The new password")
       ->type_name("file:PATH");
 }
 
@@ -148,10 +256,7 @@ void AddUnlock(CLI::App& group, SelectedCommand& selected) {
        .example = "hsmctl --user admin user unlock --username app --role crypto-user"},
       Unlock);
   app->add_option("--username", options->username, "Who is locked")->required()->type_name("NAME");
-  app->add_option("--role", options->role, "In which role")
-      ->required()
-      ->check(CLI::IsMember({"admin", "crypto-user"}))
-      ->type_name("ROLE");
+  AddRole(*app, options->role, "In which role");
 }
 
 void AddMachineCommands(CLI::App& group, SelectedCommand& selected) {
@@ -183,14 +288,8 @@ void AddUserCommands(CLI::App& parent, SelectedCommand& selected) {
                    .description = "Lists the users; needs no login",
                    .example = "hsmctl user list --output json"},
                   List);
-  const auto [app, options] = AddCommand<ChangePasswordOptions>(
-      *group, selected,
-      {.name = "change-password",
-       .description = "Changes the password of the user who logs in",
-       .example = "hsmctl --user app user change-password"},
-      ChangePassword);
-  app->add_option("--password-source", options->password_source, "The new password")
-      ->type_name("file:PATH");
+  AddChangePassword(*group, selected);
+  AddDelete(*group, selected);
   AddUnlock(*group, selected);
   AddMachineCommands(*group, selected);
   AddUserReplicateCommand(*group, selected);

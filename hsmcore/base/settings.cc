@@ -44,11 +44,20 @@ Result<std::optional<Credential>> CredentialFromEnvironment() {
   return std::optional(std::move(credential));
 }
 
-const char* NameOf(Role role) { return role == Role::kAdmin ? "admin" : "crypto-user"; }
+std::span<const Role> AllRoles() {
+  static constexpr Role kRoles[] = {Role::kAdmin, Role::kCryptoUser, Role::kAuditor};
+  return kRoles;
+}
+
+const char* NameOf(Role role) {
+  static constexpr const char* kNames[] = {"admin", "crypto-user", "auditor"};
+  return kNames[static_cast<std::size_t>(role)];
+}
 
 std::optional<Role> RoleByName(std::string_view name) {
-  if (name == NameOf(Role::kAdmin)) return Role::kAdmin;
-  if (name == NameOf(Role::kCryptoUser)) return Role::kCryptoUser;
+  for (const Role role : AllRoles()) {
+    if (name == NameOf(role)) return role;
+  }
   return std::nullopt;
 }
 

@@ -145,6 +145,11 @@ Result<KeyRecord> Add(cluster::Core& core, const users::Actor& owner, KeyRecord 
   HSMCORE_TRY(const unsigned copies, KeyCopies(core));
   HSMCORE_TRY([[maybe_unused]] const auto revision,
               storage::Update(*core.engine, [&](storage::Transaction& change) -> Status {
+                // A user who was deleted meanwhile must not leave a key behind that is nobody's.
+                HSMCORE_TRY(const auto still_there, change.Get(owner.path));
+                if (!still_there) {
+                  return Fail(ErrorCode::kUserNotFound, Cat(owner.path, " was deleted"));
+                }
                 HSMCORE_TRY(record.handle, TakeHandle(core, change, record.is_secret()));
                 if (material != nullptr) HSMCORE_CHECK(SealPrivate(record, dek, *material));
                 change.Put(KeyPath(record.handle), EncodeRecord(record, *owner.identity));

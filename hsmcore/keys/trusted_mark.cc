@@ -44,6 +44,20 @@ std::optional<Bytes> GenuineFacts(std::string_view path, ByteView value,
   return facts;
 }
 
+std::string SignerOf(std::string_view path, ByteView value) {
+  const auto decoded = cbor::Decode(value, path);
+  return decoded ? cbor::Reader(*decoded, path).Text("signer") : std::string();
+}
+
+Bytes SignMark(const users::Actor& admin, std::string_view path, ByteView facts) {
+  const Bytes signature =
+      admin.identity->Sign(kSignContext, SignedMessage(path, facts, admin.path));
+  return cbor::Encode({{"v", kVersion},
+                       {"facts", cbor::Blob(facts)},
+                       {"signer", admin.path},
+                       {"sig", cbor::Blob(signature)}});
+}
+
 }  // namespace
 
 std::string TrustedPath(KeyHandle handle) {
@@ -66,15 +80,37 @@ Status CheckMarkable(const KeyRecord& record, KeyHandle half) {
                   half.ToString(), " is neither"));
 }
 
+Bytes EncodeMark(const users::Actor& admin, const KeyRecord& record) {
+  return SignMark(admin, TrustedPath(record.handle), FactsOf(record));
+}
+
+Result<bool> IsMarked(cluster::Core& core, storage::Transaction& change, const KeyRecord& record) {
+  const std::string path = TrustedPath(record.handle);
+  HSMCORE_TRY(const auto mark, change.Get(path));
+  if (!mark) return false;
+  HSMCORE_TRY(const users::TrustedSigners admins, users::ReadTrustedSigners(core));
+  return GenuineFacts(path, *mark, admins) == FactsOf(record);
+}
+
+Status SignMarksAnew(cluster::Core& core, storage::Transaction& change, std::string_view before,
+                     const users::Actor& admin) {
+  HSMCORE_TRY(const users::TrustedSigners admins, users::ReadTrustedSigners(core));
+  storage::ListOptions options{.after = {}, .limit = 1000, .keys_only = false};
+  for (;;) {
+    HSMCORE_TRY(const auto page, core.engine->List(kTrustedPrefix, options));
+    for (const storage::Entry& entry : page) {
+      const auto signer = SignerOf(entry.key, entry.value);
+      const auto facts = GenuineFacts(entry.key, entry.value, admins);
+      if (facts && signer == before) change.Put(entry.key, SignMark(admin, entry.key, *facts));
+    }
+    if (page.size() < options.limit) return {};
+    options.after = page.back().key;
+  }
+}
+
 Status SetMark(cluster::Core& core, const users::Actor& admin, const KeyRecord& record, bool on) {
   const std::string path = TrustedPath(record.handle);
-  const Bytes facts = FactsOf(record);
-  const Bytes signature =
-      admin.identity->Sign(kSignContext, SignedMessage(path, facts, admin.path));
-  const Bytes mark = cbor::Encode({{"v", kVersion},
-                                   {"facts", cbor::Blob(facts)},
-                                   {"signer", admin.path},
-                                   {"sig", cbor::Blob(signature)}});
+  const Bytes mark = EncodeMark(admin, record);
   HSMCORE_TRY([[maybe_unused]] const auto revision,
               storage::Update(*core.engine, [&](storage::Transaction& change) -> Status {
                 HSMCORE_TRY(const auto before, change.Get(path));

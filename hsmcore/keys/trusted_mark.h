@@ -4,6 +4,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "keys/record.h"
 #include "users/directory.h"
@@ -24,6 +25,14 @@ Status CheckMarkable(const KeyRecord& record, KeyHandle half);
 
 // Makes or takes back the mark, and moves the key's epoch.
 Status SetMark(cluster::Core& core, const users::Actor& admin, const KeyRecord& record, bool on);
+
+// A mark as SetMark stores it, for a commit that changes the record too.
+Bytes EncodeMark(const users::Actor& admin, const KeyRecord& record);
+// Whether the record, as it is before the change, has a genuine mark.
+Result<bool> IsMarked(cluster::Core& core, storage::Transaction& change, const KeyRecord& record);
+// The genuine marks of the admin `before`, who is deleted in this commit, become those of `admin`.
+Status SignMarksAnew(cluster::Core& core, storage::Transaction& change, std::string_view before,
+                     const users::Actor& admin);
 
 // Whether the entry at `path` is the word of an admin.
 bool IsGenuineMark(std::string_view path, ByteView value, const users::TrustedSigners& admins);

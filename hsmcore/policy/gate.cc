@@ -8,27 +8,57 @@
 namespace hsmcore::policy {
 namespace {
 
-struct OperationRow {
-  Operation operation;
-  const char* name;
-  bool admin;
-  bool crypto_user;
-  bool no_login;
-};
+constexpr bool kYes = true;
+constexpr bool kNo = false;
 
 constexpr auto kOperations = std::to_array<OperationRow>({
-    {Operation::kListUsers, "list users", true, true, true},
-    {Operation::kCreateUser, "create users", true, false, false},
-    {Operation::kUnlockUser, "unlock users", true, false, false},
-    {Operation::kChangeOwnCredentials, "change one's own credentials", true, true, false},
-    {Operation::kManageKeys, "manage keys", false, true, false},
-    {Operation::kMakeSessionKey, "make session keys", false, true, true},
-    {Operation::kLoadPrivateKey, "use private and secret keys", false, true, false},
-    {Operation::kListAllKeys, "list the keys of all users", true, false, false},
-    {Operation::kSetTrusted, "set 'trusted'", true, false, false},
-    {Operation::kModifyCluster, "change the settings of the cluster", true, false, false},
-    {Operation::kManageBackups, "manage backups", true, false, false},
+    // unactivated admin, admin, crypto user, auditor, no login
+    {Operation::kDescribeCluster, "describe the cluster", {kYes, kYes, kYes, kYes, kYes}},
+    {Operation::kSyncCluster, "bring the HSMs together", {kNo, kYes, kYes, kYes, kYes}},
+    {Operation::kActivateCluster, "activate the cluster", {kYes, kNo, kNo, kNo, kNo}},
+    {Operation::kListUsers, "list users", {kYes, kYes, kYes, kYes, kYes}},
+    {Operation::kCreateUser, "create users", {kNo, kYes, kNo, kNo, kNo}},
+    {Operation::kDeleteUser, "delete users", {kNo, kYes, kNo, kNo, kNo}},
+    {Operation::kUnlockUser, "unlock users", {kNo, kYes, kNo, kNo, kNo}},
+    {Operation::kResetPassword, "change another user's password", {kNo, kYes, kNo, kNo, kNo}},
+    {Operation::kChangeOwnCredentials,
+     "change one's own credentials",
+     {kNo, kYes, kYes, kYes, kNo}},
+    {Operation::kListPublicKeys, "list public keys", {kNo, kYes, kYes, kYes, kYes}},
+    {Operation::kListAllKeys, "list the keys of all users", {kNo, kYes, kNo, kNo, kNo}},
+    {Operation::kManageKeys, "manage keys", {kNo, kNo, kYes, kNo, kNo}},
+    {Operation::kMakeSessionKey, "make session keys", {kNo, kNo, kYes, kNo, kYes}},
+    {Operation::kLoadPrivateKey, "use private and secret keys", {kNo, kNo, kYes, kNo, kNo}},
+    {Operation::kSetTrusted, "set 'trusted'", {kNo, kYes, kNo, kNo, kNo}},
+    {Operation::kReplicateKey, "copy keys to a clone", {kNo, kYes, kYes, kNo, kNo}},
+    {Operation::kReplicateUser, "copy users to a clone", {kNo, kYes, kNo, kNo, kNo}},
+    {Operation::kModifyCluster, "change the settings of the cluster", {kNo, kYes, kNo, kNo, kNo}},
+    {Operation::kManageBackups, "manage backups", {kNo, kYes, kNo, kNo, kNo}},
+    {Operation::kReadAuditLog, "read the audit log", {kNo, kYes, kNo, kYes, kNo}},
 });
+
+bool Allows(const OperationRow& row, Asker asker) {
+  return row.allowed[static_cast<std::size_t>(asker)];
+}
+
+// Whom to log in as, for what `row` says.
+const char* WhoMay(const OperationRow& row) {
+  if (Allows(row, Asker::kCryptoUser)) return "a crypto user";
+  return Allows(row, Asker::kAdmin) ? "an admin" : "an auditor";
+}
+
+Asker AskerWith(std::optional<Role> role) {
+  if (!role) return Asker::kNobody;
+  switch (*role) {
+    case Role::kAdmin:
+      return Asker::kAdmin;
+    case Role::kCryptoUser:
+      return Asker::kCryptoUser;
+    case Role::kAuditor:
+      return Asker::kAuditor;
+  }
+  return Asker::kNobody;
+}
 
 struct UseRow {
   Key::Use use;
@@ -71,18 +101,28 @@ Error Forbidden(const UseRow& row, KeyHandle handle) {
 
 }  // namespace
 
-Status Allow(Operation operation, std::optional<Role> role) {
+const char* NameOf(Asker asker) {
+  static constexpr const char* kNames[kAskers] = {"unactivated-admin", "admin", "crypto-user",
+                                                  "auditor", "no login"};
+  return kNames[static_cast<std::size_t>(asker)];
+}
+
+std::span<const OperationRow> AllOperations() { return kOperations; }
+
+Status Allow(Operation operation, Asker asker) {
   const OperationRow& row = kOperations[static_cast<std::size_t>(operation)];
-  if (!role) {
-    if (row.no_login) return {};
+  if (Allows(row, asker)) return {};
+  if (asker == Asker::kNobody) {
     return Fail(ErrorCode::kLoginRequired,
-                Cat("to ", row.name, ", log in as ", row.crypto_user ? "a crypto user" : "an admin",
+                Cat("to ", row.name, ", log in as ", WhoMay(row),
                     ": set HSM_PIN=user:password, or name a pin-source"));
   }
-  if (*role == Role::kAdmin ? row.admin : row.crypto_user) return {};
-  return Fail(ErrorCode::kRoleForbids,
-              Cat("a user with the role ", NameOf(*role), " may not ", row.name, "; log in as ",
-                  row.crypto_user ? "a crypto user" : "an admin"));
+  return Fail(ErrorCode::kRoleForbids, Cat("a user with the role ", NameOf(asker), " may not ",
+                                           row.name, "; log in as ", WhoMay(row)));
+}
+
+Status Allow(Operation operation, std::optional<Role> role) {
+  return Allow(operation, AskerWith(role));
 }
 
 Status AllowUse(Key::Use use, const UsableKey& key) {

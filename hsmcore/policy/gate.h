@@ -2,7 +2,10 @@
 #ifndef HSMCORE_POLICY_GATE_H_
 #define HSMCORE_POLICY_GATE_H_
 
+#include <array>
+#include <cstdint>
 #include <optional>
+#include <span>
 
 #include "hsmcore/credential.h"
 #include "hsmcore/key.h"
@@ -11,22 +14,47 @@
 // anything else happens.
 namespace hsmcore::policy {
 
-// Management operations, by role (CloudHSM's permission table).
+// Management operations (CloudHSM's permission table, with the auditor besides).
 enum class Operation : std::uint8_t {
+  kDescribeCluster,
+  kSyncCluster,
+  kActivateCluster,
   kListUsers,
   kCreateUser,
+  kDeleteUser,
   kUnlockUser,
+  kResetPassword,  // somebody else's
   kChangeOwnCredentials,
+  kListPublicKeys,
+  kListAllKeys,     // of every owner, with attributes
   kManageKeys,      // make, import, delete, change persistent keys
   kMakeSessionKey,  // a key that lives and dies in this process
   kLoadPrivateKey,  // or a secret key
-  kListAllKeys,     // of every owner, with attributes
   kSetTrusted,
+  kReplicateKey,  // a crypto user's own keys only
+  kReplicateUser,
   kModifyCluster,
   kManageBackups,  // read, copy and delete them, bring keys back
+  kReadAuditLog,
 };
 
-// `role` is nothing without a login. kRoleForbids, kLoginRequired.
+// Who asks. An unactivated admin is whoever may write to the home of a cluster that has no users
+// yet.
+enum class Asker : std::uint8_t { kUnactivatedAdmin, kAdmin, kCryptoUser, kAuditor, kNobody };
+inline constexpr std::size_t kAskers = 5;
+const char* NameOf(Asker asker);  // "unactivated-admin", ..., "no login"
+
+struct OperationRow {
+  Operation operation;
+  const char* name;                   // after "to " and "may not "
+  std::array<bool, kAskers> allowed;  // by Asker
+};
+// The one table of who may do what.
+std::span<const OperationRow> AllOperations();
+
+// kRoleForbids, kLoginRequired.
+Status Allow(Operation operation, Asker asker);
+// `role` is nothing without a login.
 Status Allow(Operation operation, std::optional<Role> role);
 
 // The flags of the halves that are there. A public key that is not held in the HSM has neither.

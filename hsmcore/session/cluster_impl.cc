@@ -146,9 +146,9 @@ Result<std::shared_ptr<Session>> ClusterImpl::Login(const Credential& credential
   const Bytes tag =
       vault::KeyedTag(tag_key_, credential.secret.Read(SecretAccess{"recognise a login"}));
   HSMCORE_TRY(const std::uint64_t revision, RecordRevision(path));
-  HSMCORE_TRY(const unsigned failed, users::FailedLogins(*core_->engine, path));
+  HSMCORE_TRY(const users::FailedLogins failed, users::ReadFailedLogins(*core_->engine, path));
   const auto known = logins_.find(path);
-  if (known != logins_.end() && known->second.record_revision == revision && failed == 0 &&
+  if (known != logins_.end() && known->second.record_revision == revision && failed.count == 0 &&
       vault::EqualConstantTime(known->second.tag, tag)) {
     return known->second.session;
   }

@@ -18,6 +18,7 @@
 #include "crypto/library.h"
 #include "hsmcore/backup.h"
 #include "hsmcore/hsm_type.h"
+#include "policy/gate.h"
 #include "session/backup_content.h"
 #include "session/cluster_backup.h"
 #include "users/backup_policy.h"
@@ -237,6 +238,8 @@ Status Activate(const fs::path& home, const std::string& name, const SecretBytes
   HSMCORE_TRY(Changing change, Changing::Begin(home, ClusterAction::kActivate));
   ClusterFile& file = change.file();
   HSMCORE_CHECK(NeedHsm(file, "activated"));
+  HSMCORE_CHECK(
+      policy::Allow(policy::Operation::kActivateCluster, policy::Asker::kUnactivatedAdmin));
   HSMCORE_CHECK(EmptyStores(home, file));
   HSMCORE_TRY(const vault::Identity identity, vault::Identity::New({}));
   file.root = identity.root();

@@ -2,10 +2,12 @@
 #include "session/replication.h"
 
 #include <mutex>
+#include <optional>
 
 #include "base/text.h"
 #include "keys/key_store.h"
 #include "keys/trusted_mark.h"
+#include "policy/gate.h"
 #include "session/genuine.h"
 #include "users/directory.h"
 
@@ -31,25 +33,28 @@ Result<Bytes> GenuineValue(cluster::Core& from, const std::string& path) {
   return entry ? entry->value : Bytes();
 }
 
+Status AllowBoth(policy::Operation operation, const Session& login, const Session& login_there) {
+  for (const Session* each : {&login, &login_there}) {
+    HSMCORE_CHECK(
+        policy::Allow(operation, each->logged_in() ? std::optional(each->role()) : std::nullopt));
+  }
+  return {};
+}
+
 Status NeedOwnerOrAdmin(const Session& login, std::string_view owner, std::string_view where) {
-  const bool admin = login.logged_in() && login.role() == Role::kAdmin;
-  const bool is_owner = login.logged_in() && users::UserPath(login.role(), login.user()) == owner;
-  if (admin || is_owner) return {};
+  if (login.role() == Role::kAdmin || users::UserPath(login.role(), login.user()) == owner) {
+    return {};
+  }
   return Fail(ErrorCode::kRoleForbids,
               Cat("a key is copied to a clone by its owner or an admin, and the login at the ",
                   where, " is neither"));
-}
-
-Status NeedAdmin(const Session& login, std::string_view where) {
-  if (login.logged_in() && login.role() == Role::kAdmin) return {};
-  return Fail(ErrorCode::kRoleForbids,
-              Cat("a user is copied by an admin, and the login at the ", where, " is none"));
 }
 
 }  // namespace
 
 Result<bool> ReplicateKey(cluster::Core& from, const Session& login, cluster::Core& to,
                           const Session& login_there, KeyHandle handle) {
+  HSMCORE_CHECK(AllowBoth(policy::Operation::kReplicateKey, login, login_there));
   HSMCORE_CHECK(CheckClones(from, to));
   const std::string path = keys::KeyPath(handle);
   HSMCORE_TRY(const Bytes value, GenuineValue(from, path));
@@ -75,9 +80,8 @@ Result<bool> ReplicateKey(cluster::Core& from, const Session& login, cluster::Co
 
 Result<bool> ReplicateUser(cluster::Core& from, const Session& login, cluster::Core& to,
                            const Session& login_there, std::string_view name) {
+  HSMCORE_CHECK(AllowBoth(policy::Operation::kReplicateUser, login, login_there));
   HSMCORE_CHECK(CheckClones(from, to));
-  HSMCORE_CHECK(NeedAdmin(login, "source"));
-  HSMCORE_CHECK(NeedAdmin(login_there, "destination"));
   HSMCORE_TRY(const std::string normalised, users::NormalisedName(name));
   const std::string path = users::UserPath(Role::kCryptoUser, normalised);
   HSMCORE_TRY(const Bytes value, GenuineValue(from, path));

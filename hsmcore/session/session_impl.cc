@@ -67,6 +67,24 @@ std::vector<KeyInfo> SessionImpl::Visible(const keys::KeyRecord& record) const {
   return halves;
 }
 
+Status SessionImpl::CheckStillThere() {
+  if (!login_) return {};
+  const auto head = core_->generations->ReadHead();
+  if (!head.busy && seen_head_ == head) return {};
+  HSMCORE_TRY(const auto entry, core_->engine->Get(login_->path()));
+  const auto now = entry ? users::DecodeRecord(login_->path(), entry->value)
+                         : Result<users::DecodedRecord>(Fail(ErrorCode::kUserNotFound, ""));
+  // A damaged copy is none of a user who is gone: repair sees to it.
+  const bool gone = !entry || (now && now->record.identity != login_->identity.public_identity());
+  if (gone) {
+    return Fail(ErrorCode::kUserNotFound,
+                Cat("the ", NameOf(login_->role), " '", login_->user,
+                    "' was deleted since this login; log in as somebody else"));
+  }
+  seen_head_ = head;
+  return {};
+}
+
 // A key is found and then loaded: the record is read, and its signature checked, once for both.
 Result<std::optional<keys::KeyRecord>> SessionImpl::ReadRecord(KeyHandle handle) {
   const auto head = core_->generations->ReadHead();
@@ -94,6 +112,7 @@ void SessionImpl::AddSessionKeys(const KeyQuery& query, std::vector<KeyInfo>& fo
 }
 
 Result<std::vector<KeyInfo>> SessionImpl::FindLocked(const KeyQuery& query) {
+  HSMCORE_CHECK(CheckStillThere());
   std::vector<KeyInfo> found;
   const auto take = [&](const keys::KeyRecord& record) {
     for (KeyInfo& info : Visible(record)) {
@@ -157,6 +176,7 @@ Result<KeyPtr> SessionImpl::LoadHandle(KeyHandle handle, bool want_private) {
   HeldKey::Parts parts;
   parts.epoch = core_->generations->Epoch(keys::EpochSlot(handle));
   const users::Actor me = Me();
+  HSMCORE_CHECK(CheckStillThere());
   HSMCORE_CHECK(RefreshMarks());
   HSMCORE_TRY(const auto record, ReadRecord(handle));
   if (!record) {

@@ -66,6 +66,8 @@ class SessionImpl final : public Session {
 
   Result<std::vector<UserInfo>> ListUsers() override;
   Status CreateUser(std::string_view name, Role role, const SecretBytes& password) override;
+  Status DeleteUser(std::string_view name, Role role, const DeleteUserOptions& wanted) override;
+  Status ResetPassword(std::string_view name, Role role, const SecretBytes& password) override;
   Status UnlockUser(std::string_view name, Role role) override;
   Status ChangePassword(const SecretBytes& new_password) override;
   Result<SecretBytes> CreateMachineCredential() override;
@@ -81,6 +83,7 @@ class SessionImpl final : public Session {
   Status SetBackupRetention(unsigned days) override;
   Status SetAutomaticBackups(bool automatic) override;
   Status SetKeyAvailabilityCheck(bool check) override;
+  Status SetUnlockAfter(unsigned minutes) override;
   Result<TypeChangeReport> ChangeType(const TypeChangeOptions& wanted,
                                       const Progress& progress) override;
 
@@ -109,6 +112,8 @@ class SessionImpl final : public Session {
   // The halves of a record that this session may see.
   std::vector<KeyInfo> Visible(const keys::KeyRecord& record) const;
   // These hold core_->mutex.
+  // kUserNotFound: the user of this session was deleted, or is another one by now.
+  Status CheckStillThere();
   Result<std::vector<KeyInfo>> FindLocked(const KeyQuery& query);
   Result<std::optional<keys::KeyRecord>> ReadRecord(KeyHandle handle);
   Status RefreshMarks();
@@ -153,6 +158,7 @@ class SessionImpl final : public Session {
   std::size_t session_keys_limit_ = 0;  // so many, and the dead ones are forgotten
   keys::Marks marks_;
   std::optional<storage::GenerationMap::Head> marks_head_;  // when they were read
+  std::optional<storage::GenerationMap::Head> seen_head_;   // when the user was still there
   std::optional<keys::KeyRecord> last_read_;
   storage::GenerationMap::Head last_read_head_;
 };

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The half of a session that is about users and their credentials.
 #include <algorithm>
+#include <ctime>
 #include <mutex>
 
 #include "base/text.h"
 #include "session/session_impl.h"
+#include "session/user_deletion.h"
+#include "users/lifecycle.h"
 #include "users/lockout.h"
+#include "users/lockout_policy.h"
 #include "vault/machine_secret.h"
 
 namespace hsmcore::session {
@@ -19,11 +23,13 @@ Result<std::vector<UserInfo>> SessionImpl::ListUsers() {
   HSMCORE_CHECK(Allow(policy::Operation::kListUsers));
   const std::lock_guard lock(core_->mutex);
   HSMCORE_TRY(const auto records, users::ListUsers(*core_));
+  HSMCORE_TRY(const unsigned unlock_after, users::UnlockAfterMinutes(*core_));
   std::vector<UserInfo> list;
   for (const users::UserRecord& record : records) {
-    HSMCORE_TRY(const unsigned failed, users::FailedLogins(*core_->engine, record.path()));
-    list.push_back({record.name, record.role, failed > users::kMaxFailedLogins, failed,
-                    record.created, record.machines.size()});
+    HSMCORE_TRY(const users::FailedLogins failed,
+                users::ReadFailedLogins(*core_->engine, record.path()));
+    list.push_back({record.name, record.role, failed.Locked(std::time(nullptr), unlock_after),
+                    failed.count, record.created, record.machines.size()});
   }
   return list;
 }
@@ -32,6 +38,28 @@ Status SessionImpl::CreateUser(std::string_view name, Role role, const SecretByt
   HSMCORE_CHECK(Allow(policy::Operation::kCreateUser));
   const std::lock_guard lock(core_->mutex);
   return users::CreateUser(*core_, Me(), role, name, password);
+}
+
+Status SessionImpl::DeleteUser(std::string_view name, Role role, const DeleteUserOptions& wanted) {
+  HSMCORE_CHECK(Allow(policy::Operation::kDeleteUser));
+  const std::lock_guard lock(core_->mutex);
+  return session::DeleteUser(*core_, Me(), role, name, wanted);
+}
+
+Status SessionImpl::ResetPassword(std::string_view name, Role role, const SecretBytes& password) {
+  HSMCORE_CHECK(Allow(policy::Operation::kResetPassword));
+  const std::lock_guard lock(core_->mutex);
+  return users::ResetPassword(*core_, Me(), role, name, password);
+}
+
+Status SessionImpl::SetUnlockAfter(unsigned minutes) {
+  HSMCORE_CHECK(Allow(policy::Operation::kModifyCluster));
+  if (minutes > kMaxUnlockMinutes) {
+    return Fail(ErrorCode::kInvalidArgument, Cat("a locked user is free again after at most ",
+                                                 kMaxUnlockMinutes, " minutes, or never (0)"));
+  }
+  const users::LockoutPolicy policy{minutes, login_->path()};
+  return PutSetting(users::LockoutPolicy::kPath, policy.Encode(login_->identity));
 }
 
 Status SessionImpl::UnlockUser(std::string_view name, Role role) {

@@ -74,7 +74,7 @@ class SqliteStore final : public Store {
   // In this order: the writer is closed last and then moves the log into the database.
   std::optional<Database> writer_;
   std::optional<Database> reader_;
-  FileDescriptor log_;  // the writer's, where SQLite itself writes it
+  FileDescriptor log_;       // the writer's, where SQLite itself writes it
   bool unchanging_ = false;  // the reader does not see changes
   pid_t process_;
 };

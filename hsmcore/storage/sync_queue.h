@@ -10,10 +10,10 @@
 
 namespace hsmcore::storage {
 
-// fdatasync(2) of several files side by side, which on one disk takes hardly longer than of one: the
-// kernel's asynchronous I/O (io_submit(2), IOCB_CMD_FDSYNC) does what would take a thread for each.
-// Where there is none, or it is used up, one after another. Not for several threads at once; a
-// child process begins anew.
+// fdatasync(2) of several files side by side, which on one disk takes hardly longer than of one:
+// the kernel's asynchronous I/O (io_submit(2), IOCB_CMD_FDSYNC) does what would take a thread for
+// each. Where there is none, or it is used up, one after another. Not for several threads at once;
+// a child process begins anew.
 class SyncQueue {
  public:
   SyncQueue() = default;

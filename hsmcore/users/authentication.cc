@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <ctime>
 
 #include "base/text.h"
 #include "storage/posix.h"
 #include "users/directory.h"
 #include "users/lockout.h"
+#include "users/lockout_policy.h"
 #include "vault/machine_secret.h"
 
 namespace hsmcore::users {
@@ -16,11 +18,13 @@ namespace {
 // A password check takes a fraction of a second, so this is a long queue or a stopped program.
 constexpr std::chrono::milliseconds kPatience = std::chrono::seconds(60);
 
-Error Locked(const UserRecord& user) {
+Error Locked(const UserRecord& user, unsigned unlock_after = 0) {
+  const std::string until =
+      unlock_after == 0 ? std::string() : Cat(", for ", unlock_after, " minutes");
   return {ErrorCode::kUserLocked,
-          Cat("'", user.name, "' is locked after more than ", kMaxFailedLogins,
-              " wrong passwords; an admin frees him with 'hsmctl user unlock --username ",
-              user.name, " --role ", NameOf(user.role), "'")};
+          Cat("'", user.name, "' is locked after more than ", kMaxFailedLogins, " wrong passwords",
+              until, "; an admin frees him with 'hsmctl user unlock --username ", user.name,
+              " --role ", NameOf(user.role), "'")};
 }
 
 Error WrongPassword(const UserRecord& user, unsigned failed) {
@@ -49,8 +53,14 @@ Error NoPassword(const UserRecord& user) {
 Result<vault::Identity> OpenWithPassword(cluster::Core& core, const UserRecord& user,
                                          const SecretBytes& password) {
   HSMCORE_TRY([[maybe_unused]] const storage::FileLock turn, TakeTurn(core));
-  HSMCORE_TRY(const unsigned failed, FailedLogins(*core.engine, user.path()));
-  if (failed > kMaxFailedLogins) return std::unexpected(Locked(user));
+  HSMCORE_TRY(FailedLogins failed, ReadFailedLogins(*core.engine, user.path()));
+  if (failed.count > kMaxFailedLogins) {
+    HSMCORE_TRY(const unsigned minutes, UnlockAfterMinutes(core));
+    if (failed.Locked(std::time(nullptr), minutes)) return std::unexpected(Locked(user, minutes));
+    // Free again, with all tries.
+    [[maybe_unused]] const Status cleared = ClearFailedLogins(*core.engine, user.path());
+    failed.count = 0;
+  }
   if (!user.password) {
     return std::unexpected(NoPassword(user));
   }
@@ -59,10 +69,10 @@ Result<vault::Identity> OpenWithPassword(cluster::Core& core, const UserRecord& 
   if (!identity) {
     // A store that cannot be written still refuses; it only cannot count.
     const auto counted = CountFailedLogin(*core.engine, user.path());
-    return std::unexpected(WrongPassword(user, counted.value_or(failed + 1)));
+    return std::unexpected(WrongPassword(user, counted.value_or(failed.count + 1)));
   }
   // A login that succeeds writes nothing, except to forget wrong ones; where it cannot, it stands.
-  if (failed > 0) {
+  if (failed.count > 0) {
     [[maybe_unused]] const Status cleared = ClearFailedLogins(*core.engine, user.path());
   }
   return identity;
@@ -79,12 +89,31 @@ Result<vault::Identity> OpenWithMachine(const UserRecord& user, const SecretByte
   return OpenIdentity(found->sealed, machine.SealKey(), user.path(), kMachineKind);
 }
 
+// Who asks for a user whom there is not waits as long as for one whom there is: the password is
+// hashed and the failure counted.
+Status SpendAsMuch(cluster::Core& core, const Credential& credential) {
+  if (credential.is_machine()) return {};
+  HSMCORE_TRY(const cluster::Config config, cluster::ReadConfig(core));
+  HSMCORE_TRY([[maybe_unused]] const storage::FileLock turn, TakeTurn(core));
+  HSMCORE_TRY([[maybe_unused]] const SecretBytes key,
+              vault::KeyFromPassword(credential.secret, vault::NewPasswordHash(config.cost)));
+  [[maybe_unused]] const auto counted = CountFailedLogin(*core.engine, kNobody);
+  return {};
+}
+
 }  // namespace
 
 Result<vault::Identity> Authenticate(cluster::Core& core, Role role, std::string_view name,
                                      const Credential& credential) {
   HSMCORE_TRY(const std::string normalised, NormalisedName(name));
-  HSMCORE_TRY(const DecodedRecord user, GetUser(core, role, normalised));
+  Result<DecodedRecord> found = GetUser(core, role, normalised);
+  if (!found) {
+    if (found.error().code() == ErrorCode::kUserNotFound) {
+      HSMCORE_CHECK(SpendAsMuch(core, credential));
+    }
+    return std::unexpected(std::move(found).error());
+  }
+  const DecodedRecord user = *std::move(found);
   HSMCORE_TRY(vault::Identity identity,
               credential.is_machine() ? OpenWithMachine(user.record, credential.secret)
                                       : OpenWithPassword(core, user.record, credential.secret));

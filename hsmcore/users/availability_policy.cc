@@ -2,23 +2,17 @@
 #include "users/availability_policy.h"
 
 #include "users/setting.h"
-#include "users/signed_record.h"
 
 namespace hsmcore::users {
-namespace {
-
-constexpr SignedRecord kRecord{"hsm availability policy v1", "the availability policy"};
-
-}  // namespace
 
 Bytes AvailabilityPolicy::Encode(const vault::Identity& signing_admin) const {
-  return kRecord.Encode({{"key-availability-check", check}}, signer, signing_admin);
+  return kForm.Encode({{"key-availability-check", check}}, signer, signing_admin);
 }
 
 Result<AvailabilityPolicy> AvailabilityPolicy::Decode(ByteView record,
                                                       const std::map<std::string, Bytes>& trusted) {
   AvailabilityPolicy policy;
-  HSMCORE_CHECK(kRecord.Decode(record, trusted, [&](cbor::Reader& fields) {
+  HSMCORE_CHECK(kForm.Decode(record, trusted, [&](cbor::Reader& fields) {
     policy.check = fields.Flag("key-availability-check");
     policy.signer = fields.Text("signer");
   }));

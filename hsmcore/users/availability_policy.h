@@ -7,6 +7,7 @@
 
 #include "cluster/core.h"
 #include "hsmcore/types.h"
+#include "users/signed_record.h"
 #include "vault/identity.h"
 
 namespace hsmcore::users {
@@ -15,6 +16,7 @@ namespace hsmcore::users {
 // Signed by the admin who wrote it.
 struct AvailabilityPolicy {
   static constexpr const char* kPath = "cluster/availability-policy";
+  static constexpr SignedRecord kForm{"hsm availability policy v1", "the availability policy"};
 
   bool check = true;
   std::string signer;

@@ -2,24 +2,18 @@
 #include "users/backup_policy.h"
 
 #include "base/text.h"
-#include "users/signed_record.h"
 
 namespace hsmcore::users {
-namespace {
-
-constexpr SignedRecord kRecord{"hsm backup policy v1", "the backup policy"};
-
-}  // namespace
 
 Bytes BackupPolicy::Encode(const vault::Identity& signing_admin) const {
-  return kRecord.Encode({{"retention-days", retention_days}, {"automatic", automatic}}, signer,
-                        signing_admin);
+  return kForm.Encode({{"retention-days", retention_days}, {"automatic", automatic}}, signer,
+                      signing_admin);
 }
 
 Result<BackupPolicy> BackupPolicy::Decode(ByteView record,
                                           const std::map<std::string, Bytes>& trusted) {
   BackupPolicy policy;
-  HSMCORE_CHECK(kRecord.Decode(record, trusted, [&](cbor::Reader& fields) {
+  HSMCORE_CHECK(kForm.Decode(record, trusted, [&](cbor::Reader& fields) {
     const std::uint64_t days = fields.Number("retention-days");
     policy.retention_days = static_cast<unsigned>(days);
     // Not there in records of before it could be switched off.

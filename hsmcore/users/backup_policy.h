@@ -7,6 +7,7 @@
 
 #include "hsmcore/backup.h"
 #include "hsmcore/types.h"
+#include "users/signed_record.h"
 #include "vault/identity.h"
 
 namespace hsmcore::users {
@@ -16,6 +17,7 @@ namespace hsmcore::users {
 // vanish.
 struct BackupPolicy {
   static constexpr const char* kPath = "cluster/backup-policy";
+  static constexpr SignedRecord kForm{"hsm backup policy v1", "the backup policy"};
 
   unsigned retention_days = kDefaultRetentionDays;
   bool automatic = true;

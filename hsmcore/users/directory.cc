@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "hsmcore/hsm_type.h"
+#include "users/adoption.h"
 #include "users/recovery.h"
 #include "users/type_policy.h"
 
@@ -53,10 +54,38 @@ Result<std::vector<std::string>> Paths(cluster::Core& core, std::string_view pre
   }
 }
 
+// Whose own admin was deleted.
+Result<std::optional<Adoption>> FindAdoption(cluster::Core& core, const std::string& user,
+                                             const TrustedSigners& trusted) {
+  const std::string path = Adoption::PathOf(user);
+  std::optional<Adoption> adoption;
+  const storage::Verifier genuine = [&](const storage::Entry& entry) {
+    auto decoded = Adoption::Decode(entry.key, entry.value, trusted);
+    if (!decoded) return false;
+    adoption = *std::move(decoded);
+    return true;
+  };
+  HSMCORE_TRY([[maybe_unused]] const auto entry, core.engine->Get(path, &genuine));
+  return adoption;
+}
+
+// `trusts`, or one of the `trusted` has adopted him. Adoptions are rare, and looked for last.
+Result<std::optional<DecodedRecord>> ReadOrAdopted(
+    cluster::Core& core, const std::string& path, const TrustedSigners& trusted,
+    const std::function<bool(const DecodedRecord&)>& trusts) {
+  auto found = ReadUser(core, path, trusts);
+  if (found || found.error().code() != ErrorCode::kHomeDamaged) return found;
+  const auto adoption = FindAdoption(core, path, trusted);
+  if (!adoption || !*adoption) return found;
+  return ReadUser(core, path, [&](const DecodedRecord& decoded) {
+    return decoded.identity.body == (*adoption)->identity;
+  });
+}
+
 Result<std::optional<DecodedRecord>> FindByPath(cluster::Core& core, const std::string& path,
                                                 const TrustedSigners& trusted) {
-  return ReadUser(core, path,
-                  [&](const DecodedRecord& decoded) { return IsGenuine(decoded, trusted); });
+  return ReadOrAdopted(core, path, trusted,
+                       [&](const DecodedRecord& decoded) { return IsGenuine(decoded, trusted); });
 }
 
 std::string NameIn(std::string_view path) { return std::string(path.substr(path.rfind('/') + 1)); }
@@ -120,7 +149,7 @@ Result<TrustedSigners> ReadTrustedSigners(cluster::Core& core) {
     known = trusted.size();
     for (const std::string& path : admins) {
       if (trusted.contains(path)) continue;
-      const auto admin = ReadUser(core, path, [&](const DecodedRecord& decoded) {
+      const auto admin = ReadOrAdopted(core, path, trusted, [&](const DecodedRecord& decoded) {
         return IsRoot(decoded, core.file.root) || IsGenuine(decoded, trusted);
       });
       if (admin && *admin) trusted[path] = (*admin)->record.identity.sign_key;
@@ -151,14 +180,21 @@ Result<vault::PublicIdentity> IdentityOf(cluster::Core& core, const std::string&
   return user->record.identity;
 }
 
-Result<std::vector<UserRecord>> ListUsers(cluster::Core& core) {
-  HSMCORE_TRY(const TrustedSigners trusted, ReadTrustedSigners(core));
+Result<std::vector<DecodedRecord>> ListDecoded(cluster::Core& core, const TrustedSigners& trusted) {
   HSMCORE_TRY(const auto paths, Paths(core, kPrefix));
-  std::vector<UserRecord> users;
+  std::vector<DecodedRecord> users;
   for (const std::string& path : paths) {
     HSMCORE_TRY(auto user, FindByPath(core, path, trusted));
-    if (user) users.push_back(std::move(user->record));
+    if (user) users.push_back(*std::move(user));
   }
+  return users;
+}
+
+Result<std::vector<UserRecord>> ListUsers(cluster::Core& core) {
+  HSMCORE_TRY(const TrustedSigners trusted, ReadTrustedSigners(core));
+  HSMCORE_TRY(auto decoded, ListDecoded(core, trusted));
+  std::vector<UserRecord> users;
+  for (DecodedRecord& user : decoded) users.push_back(std::move(user.record));
   return users;
 }
 

@@ -27,7 +27,8 @@ Result<DecodedRecord> GetUser(cluster::Core& core, Role role, std::string_view n
 // The public identity behind a path as records name it.
 Result<vault::PublicIdentity> IdentityOf(cluster::Core& core, const std::string& path);
 
-// All genuine records.
+// All genuine records, as they are and without their signatures.
+Result<std::vector<DecodedRecord>> ListDecoded(cluster::Core& core, const TrustedSigners& trusted);
 Result<std::vector<UserRecord>> ListUsers(cluster::Core& core);
 // Names without a look into the records.
 Result<std::vector<std::string>> NamesOf(cluster::Core& core, Role role);

@@ -2,6 +2,8 @@
 #ifndef HSMCORE_USERS_LOCKOUT_H_
 #define HSMCORE_USERS_LOCKOUT_H_
 
+#include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "hsmcore/types.h"
@@ -14,7 +16,20 @@ namespace hsmcore::users {
 // CloudHSM's rule: more than five wrong passwords lock the user.
 constexpr unsigned kMaxFailedLogins = 5;
 
-Result<unsigned> FailedLogins(storage::Engine& engine, std::string_view user_path);
+std::string LockoutPath(std::string_view user_path);
+
+// Where logins of users are counted whom there is none of: that they take as long as others.
+inline constexpr std::string_view kNobody = "nobody";
+
+struct FailedLogins {
+  unsigned count = 0;
+  std::int64_t last = 0;  // seconds since 1970
+
+  // Whether the user is locked at `now`; `unlock_after` minutes: 0: for good.
+  bool Locked(std::int64_t now, unsigned unlock_after) const;
+};
+
+Result<FailedLogins> ReadFailedLogins(storage::Engine& engine, std::string_view user_path);
 // Returns the new count.
 Result<unsigned> CountFailedLogin(storage::Engine& engine, std::string_view user_path);
 // Writes only when there is something to clear.

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "hsmcore/types.h"
+#include "users/signed_record.h"
 #include "vault/identity.h"
 
 namespace hsmcore::users {
@@ -15,6 +16,7 @@ namespace hsmcore::users {
 // sealed to each admin. Signed by the admin who wrote it last.
 struct Recovery {
   static constexpr const char* kPath = "cluster/recovery";
+  static constexpr SignedRecord kForm{"hsm recovery key v1", "the recovery record"};
 
   Bytes public_key;
   std::map<std::string, Bytes> sealed;  // admin's path -> secret key sealed to him

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -25,6 +26,12 @@ struct SignedRecord {
   // the signer. kRecordDamaged.
   Status Decode(ByteView record, const std::map<std::string, Bytes>& trusted,
                 const std::function<void(cbor::Reader&)>& read) const;
+  // A genuine record of `before`, signed by another admin; nothing where `before` is not the
+  // signer.
+  Result<std::optional<Bytes>> SignedAnew(ByteView record,
+                                          const std::map<std::string, Bytes>& trusted,
+                                          std::string_view before, const std::string& signer,
+                                          const vault::Identity& admin) const;
 };
 
 }  // namespace hsmcore::users

@@ -4,23 +4,17 @@
 #include <optional>
 
 #include "users/setting.h"
-#include "users/signed_record.h"
 
 namespace hsmcore::users {
-namespace {
-
-constexpr SignedRecord kRecord{"hsm type policy v1", "the type of the HSMs"};
-
-}  // namespace
 
 Bytes TypePolicy::Encode(const vault::Identity& signing_admin) const {
-  return kRecord.Encode({{"hsm-type", type}}, signer, signing_admin);
+  return kForm.Encode({{"hsm-type", type}}, signer, signing_admin);
 }
 
 Result<TypePolicy> TypePolicy::Decode(ByteView record,
                                       const std::map<std::string, Bytes>& trusted) {
   TypePolicy policy;
-  HSMCORE_CHECK(kRecord.Decode(record, trusted, [&](cbor::Reader& fields) {
+  HSMCORE_CHECK(kForm.Decode(record, trusted, [&](cbor::Reader& fields) {
     policy.type = fields.Text("hsm-type");
     policy.signer = fields.Text("signer");
   }));

@@ -8,6 +8,7 @@
 #include "cluster/core.h"
 #include "hsmcore/hsm_type.h"
 #include "hsmcore/types.h"
+#include "users/signed_record.h"
 #include "vault/identity.h"
 
 namespace hsmcore::users {
@@ -16,6 +17,7 @@ namespace hsmcore::users {
 // configuration's. Signed by the admin who changed it.
 struct TypePolicy {
   static constexpr const char* kPath = "cluster/hsm-type";
+  static constexpr SignedRecord kForm{"hsm type policy v1", "the type of the HSMs"};
 
   std::string type;
   std::string signer;

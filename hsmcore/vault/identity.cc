@@ -16,6 +16,17 @@ constexpr std::size_t kSignSecret = crypto_sign_SECRETKEYBYTES;
 constexpr std::size_t kRoot = crypto_sign_PUBLICKEYBYTES;
 constexpr std::size_t kExported = kBoxSecret + kSignSeed + kRoot;
 
+Result<SecretBytes> OpenBox(ByteView sealed, ByteView box_key, ByteView secret) {
+  if (sealed.size() >= crypto_box_SEALBYTES) {
+    SecretBytes plain(sealed.size() - crypto_box_SEALBYTES);
+    if (crypto_box_seal_open(plain.Write(SecretAccess{"open a grant"}).data(), sealed.data(),
+                             sealed.size(), box_key.data(), secret.data()) == 0) {
+      return plain;
+    }
+  }
+  return Fail(ErrorCode::kRecordDamaged, "a grant does not open");
+}
+
 }  // namespace
 
 bool PublicIdentity::well_formed() const {
@@ -98,15 +109,7 @@ Bytes Identity::Sign(std::string_view context, ByteView message) const {
 }
 
 Result<SecretBytes> Identity::OpenSealed(ByteView sealed) const {
-  if (sealed.size() >= crypto_box_SEALBYTES) {
-    SecretBytes plain(sealed.size() - crypto_box_SEALBYTES);
-    if (crypto_box_seal_open(plain.Write(SecretAccess{"open a grant"}).data(), sealed.data(),
-                             sealed.size(), public_.box_key.data(),
-                             secret_.Read(SecretAccess{"open a grant"}).data()) == 0) {
-      return plain;
-    }
-  }
-  return Fail(ErrorCode::kRecordDamaged, "a grant does not open");
+  return OpenBox(sealed, public_.box_key, secret_.Read(SecretAccess{"open a grant"}));
 }
 
 BoxPair BoxPair::New() {
@@ -114,6 +117,13 @@ BoxPair BoxPair::New() {
   crypto_box_keypair(pair.public_key.data(),
                      pair.secret_key.Write(SecretAccess{"make the recovery key"}).data());
   return pair;
+}
+
+Result<SecretBytes> OpenSealedTo(const BoxPair& pair, ByteView sealed) {
+  if (pair.public_key.size() != crypto_box_PUBLICKEYBYTES || pair.secret_key.size() != kBoxSecret) {
+    return Fail(ErrorCode::kRecordDamaged, "the recovery key has a wrong length");
+  }
+  return OpenBox(sealed, pair.public_key, pair.secret_key.Read(SecretAccess{"open an escrow"}));
 }
 
 }  // namespace hsmcore::vault

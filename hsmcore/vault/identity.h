@@ -56,6 +56,9 @@ struct BoxPair {
   static BoxPair New();
 };
 
+// What SealTo sealed to the pair. kRecordDamaged: it is not for this pair.
+Result<SecretBytes> OpenSealedTo(const BoxPair& pair, ByteView sealed);
+
 }  // namespace hsmcore::vault
 
 #endif  // HSMCORE_VAULT_IDENTITY_H_

@@ -17,7 +17,7 @@ LEVELS = [
     "",
     "cluster", "cluster create", "cluster describe", "cluster sync",
     *(f"cluster {verb}" for verb in ("activate", "csr", "delete", "initialize", "list")),
-    "user", "user create", "user list", "user change-password", "user unlock",
+    "user", "user create", "user delete", "user list", "user change-password", "user unlock",
     "user create-machine-credential", "user delete-machine-credentials",
     "key", "key generate-asymmetric-pair", "key generate-asymmetric-pair rsa",
     "key generate-asymmetric-pair ec", "key generate-asymmetric-pair ed25519",

@@ -332,3 +332,37 @@ def test_no_password_is_found_in_the_home(home, credential):
     for text in ("adminpass1", "apppass123", secret):
         done = subprocess.run(["grep", "-rlF", text, home.path], capture_output=True, check=False)
         assert done.returncode == 1, done.stdout
+
+
+def test_an_admin_resets_a_password_and_the_keys_stay(home):
+    home.cli("key", "generate-symmetric", "aes", "--label", "kept", "--key-length-bytes", "32")
+    done = home.cli("user", "change-password", "--username", "app", "--role", "crypto-user",
+                    *new_password(home, "resetpass1"), pin=ADMIN_PIN)
+    assert done.json["data"]["username"] == "app" and done.json["data"]["role"] == "crypto-user"
+    home.cli(*LIST, expect=3)
+    keys = home.cli("key", "list", pin="app:resetpass1").json["data"]
+    assert keys["total_key_count"] == 1
+
+
+def test_somebody_elses_password_needs_his_role(home):
+    done = home.cli("user", "change-password", "--username", "app",
+                    *new_password(home, "resetpass1"), pin=ADMIN_PIN, expect=2)
+    assert "--role" in done.json["data"]
+
+
+def test_delete_hands_keys_over_with_the_owners_consent(home):
+    home.cli("user", "create", "--username", "web", "--role", "crypto-user",
+             *new_password(home, "webpass123"), pin=ADMIN_PIN)
+    home.genpkey("p256", "tls")
+    words = ["user", "delete", "--username", "app", "--role", "crypto-user"]
+    refused = home.cli(*words, pin=ADMIN_PIN, expect=5)
+    assert "owns 1 key" in refused.json["data"]
+    refused = home.cli(*words, "--transfer-keys-to", "web", pin=ADMIN_PIN, expect=3)
+    assert "--owner-pin-source" in refused.json["data"]
+    consent = secret_file(home.work, "consent", APP_PIN)
+    home.cli(*words, "--transfer-keys-to", "web", "--owner-pin-source", consent,
+             pin=ADMIN_PIN)
+    assert user(home, "app") is None
+    # The same reference file, in the hands of another user.
+    (home.work / "data").write_text("data")
+    home.openssl("dgst", "-sha256", "-sign", "tls.ref.pem", "-out", "sig", "data", pin="web:webpass123")

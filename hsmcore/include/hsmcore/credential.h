@@ -2,7 +2,9 @@
 #ifndef HSMCORE_CREDENTIAL_H_
 #define HSMCORE_CREDENTIAL_H_
 
+#include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -11,8 +13,14 @@
 
 namespace hsmcore {
 
-enum class Role : std::uint8_t { kAdmin, kCryptoUser };
-const char* NameOf(Role role);  // "admin", "crypto-user"
+// What a user is for. policy/gate.h says who may do what.
+enum class Role : std::uint8_t {
+  kAdmin,       // users and the cluster; no keys
+  kCryptoUser,  // keys
+  kAuditor,     // reads the audit log
+};
+std::span<const Role> AllRoles();
+const char* NameOf(Role role);  // "admin", "crypto-user", "auditor"
 std::optional<Role> RoleByName(std::string_view name);
 
 // What opens a user's secret: a password, or a machine credential (its text begins with

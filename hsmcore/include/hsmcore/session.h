@@ -66,6 +66,14 @@ struct UserInfo {
   std::size_t machine_credentials = 0;
 };
 
+inline constexpr unsigned kMaxUnlockMinutes = 7 * 24 * 60;
+
+// What becomes of the keys of a crypto user who is deleted.
+struct DeleteUserOptions {
+  std::string transfer_keys_to;     // a crypto user; empty: he must not own any
+  std::optional<Credential> owner;  // the consent of the user who is deleted; needed for a transfer
+};
+
 // Who is asking: the only door to keys and users. Safe for any number of threads at once; calls
 // that change the cluster are serialised. Stays usable after fork().
 //
@@ -157,6 +165,15 @@ class Session {
   virtual Result<std::vector<UserInfo>> ListUsers() = 0;
   // Admin only. kUserExists, kUserName, kPasswordPolicy.
   virtual Status CreateUser(std::string_view name, Role role, const SecretBytes& password) = 0;
+  // Admin only. Refused while the user owns keys (kClusterState), unless `wanted` says who gets
+  // them: then they go over, under the same handles, with their shares and marks, and the user
+  // after the last one. What is cut short goes on when it is repeated. What an admin has signed is
+  // signed anew. kClusterState: the first admin, or oneself; kUserNotFound; those of the owner's
+  // login.
+  virtual Status DeleteUser(std::string_view name, Role role, const DeleteUserOptions& wanted) = 0;
+  // Admin only: a new password for somebody else, out of the escrow that was made with him. His
+  // keys and machine credentials stay, and he is no longer locked. kUserNotFound, kPasswordPolicy.
+  virtual Status ResetPassword(std::string_view name, Role role, const SecretBytes& password) = 0;
   // Admin only: forgets the wrong passwords that locked a user. kUserNotFound.
   virtual Status UnlockUser(std::string_view name, Role role) = 0;
   // One's own password. Keys and machine credentials stay. kPasswordPolicy.
@@ -191,6 +208,9 @@ class Session {
   // Whether a new persistent key needs two HSMs in the whole cluster; takes an admin. Without it a
   // key may be on one disk only until the next backup.
   virtual Status SetKeyAvailabilityCheck(bool check) = 0;
+  // After how many minutes a locked user is free again by himself; 0, which it is unless changed:
+  // never. At most kMaxUnlockMinutes; kInvalidArgument. Takes an admin.
+  virtual Status SetUnlockAfter(unsigned minutes) = 0;
   // Changes the type of the HSMs, one HSM at a time with a backup before each, in limited-write
   // mode; or takes the last change back. What was cut short is finished by the same call. Takes an
   // admin. kInvalidArgument: no such type, or not one to change to; kClusterState: not in this

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "keys/ownership.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/text.h"
+#include "keys/key_store.h"
+#include "keys/record.h"
+#include "keys/trusted_mark.h"
+#include "vault/sealing.h"
+
+namespace hsmcore::keys {
+namespace {
+
+// The users who had one before, without the giver. A user who is gone gets none.
+Result<std::vector<Grant>> GrantsFor(cluster::Core& core, const KeyRecord& record,
+                                     const Handover& who, const SecretBytes& dek) {
+  std::vector<Grant> grants;
+  HSMCORE_TRY(Bytes own, vault::SealTo(who.to.identity->public_identity().box_key, dek));
+  grants.push_back({who.to.path, std::move(own)});
+  for (const Grant& grant : record.grants) {
+    if (grant.user == who.from.path || grant.user == who.to.path) continue;
+    const auto identity = users::IdentityOf(core, grant.user);
+    if (!identity) continue;
+    HSMCORE_TRY(Bytes sealed, vault::SealTo(identity->box_key, dek));
+    grants.push_back({grant.user, std::move(sealed)});
+  }
+  return grants;
+}
+
+Status HandOverOne(cluster::Core& core, storage::Transaction& change, const Handover& who,
+                   KeyHandle handle) {
+  const std::string path = KeyPath(handle);
+  HSMCORE_TRY(const auto stored, change.Get(path));
+  if (!stored) return {};
+  HSMCORE_TRY(DecodedKey decoded, DecodeRecord(path, *stored));
+  KeyRecord& record = decoded.record;
+  if (record.owner != who.from.path) return {};
+  if (!decoded.SignedBy(who.from.identity->public_identity().sign_key)) {
+    return Fail(ErrorCode::kKeyDamaged,
+                Cat(path, " was changed in the store; run 'hsmctl cluster sync'"));
+  }
+  HSMCORE_TRY(const bool trusted, IsMarked(core, change, record));
+  std::optional<PrivateMaterial> material;
+  if (record.private_half) {
+    HSMCORE_TRY(const SecretBytes dek, OpenGrant(record, who.from.path, *who.from.identity));
+    HSMCORE_TRY(material, OpenPrivate(record, dek));
+  }
+  record.owner = who.to.path;
+  ++record.version;
+  if (material) {
+    const SecretBytes dek = vault::RandomSecret(vault::kSealKeyBytes);
+    HSMCORE_TRY(record.grants, GrantsFor(core, record, who, dek));
+    HSMCORE_CHECK(SealPrivate(record, dek, *material));
+  }
+  change.Put(path, EncodeRecord(record, *who.to.identity));
+  if (trusted) change.Put(TrustedPath(record.handle), EncodeMark(who.admin, record));
+  change.MoveEpoch(EpochSlot(record.handle));
+  return {};
+}
+
+}  // namespace
+
+Status HandOver(cluster::Core& core, const Handover& who, std::span<const KeyHandle> handles) {
+  HSMCORE_TRY([[maybe_unused]] const auto revision,
+              storage::Update(*core.engine, [&](storage::Transaction& change) -> Status {
+                for (const KeyHandle handle : handles) {
+                  HSMCORE_CHECK(HandOverOne(core, change, who, handle));
+                }
+                return {};
+              }));
+  return {};
+}
+
+}  // namespace hsmcore::keys
