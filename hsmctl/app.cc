@@ -93,6 +93,7 @@ ExitCode RunHsmctl(int argc, char** argv) {
   AddBackupCommands(app, selected);
   AddUserCommands(app, selected);
   AddKeyCommands(app, selected);
+  AddAuditCommands(app, selected);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {

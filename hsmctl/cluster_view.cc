@@ -6,6 +6,7 @@
 #include <functional>
 #include <utility>
 
+#include "encoding.h"
 #include "hsmcore/hsm_type.h"
 
 namespace hsmctl {
@@ -145,6 +146,7 @@ Json ClusterJson(const ClusterDescription& cluster) {
   Json hsms = Json::array();
   for (const HsmDescription& hsm : cluster.hsms) hsms.push_back(HsmJson(hsm));
   return {{"cluster-id", cluster.id},
+          {"audit-public-key", cluster.root.empty() ? Json() : Json(Hex(cluster.root))},
           {"state", cluster.state},
           {"hsm-type", cluster.type},
           {"hsm-type-change", TypeChangeJson(cluster)},
@@ -186,6 +188,7 @@ std::string HsmTable(const std::vector<HsmDescription>& hsms) {
 
 std::string ClusterText(const ClusterDescription& cluster) {
   Table summary({"Cluster", cluster.id});
+  if (!cluster.root.empty()) summary.AddRow({"Audit key", Hex(cluster.root)});
   summary.AddRow({"State", cluster.state});
   if (!cluster.type.empty()) summary.AddRow({"Type", cluster.type});
   if (IsTypeChanging(cluster)) summary.AddRow({"Type change", TypeChangeText(cluster)});

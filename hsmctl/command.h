@@ -54,6 +54,7 @@ void AddClusterSetupCommands(CLI::App& cluster_group, SelectedCommand& selected)
 void AddClusterListCommand(CLI::App& cluster_group, SelectedCommand& selected);
 void AddHsmCommands(CLI::App& parent, SelectedCommand& selected);
 void AddBackupCommands(CLI::App& parent, SelectedCommand& selected);
+void AddAuditCommands(CLI::App& parent, SelectedCommand& selected);
 void AddUserCommands(CLI::App& parent, SelectedCommand& selected);
 void AddKeyCommands(CLI::App& parent, SelectedCommand& selected);
 void AddKeyReplicateCommand(CLI::App& key_group, SelectedCommand& selected);

@@ -5,6 +5,7 @@
 #include <iterator>
 #include <utility>
 
+#include "audit/log.h"
 #include "base/text.h"
 #include "cluster/cluster_engine.h"
 #include "vault/sealing.h"
@@ -28,7 +29,8 @@ Result<std::shared_ptr<Core>> OpenCore(const std::filesystem::path& home, Cluste
   core->home = home;
   core->file = std::move(file);
   HSMCORE_TRY(core->generations, storage::GenerationMap::Open(GenerationFile(home), core->file.id));
-  core->engine = NewClusterEngine(home, core->file, core->generations.get());
+  core->engine =
+      audit::NewAuditedEngine(NewClusterEngine(home, core->file, core->generations.get()));
   return core;
 }
 
@@ -53,6 +55,7 @@ ClusterDescription DescribeFile(const std::filesystem::path& home, const Cluster
   const ModeRules rules = file.rules.value_or(ModeRules());
   ClusterDescription description;
   description.id = file.id;
+  description.root = file.root;
   description.type = file.draft.type;
   description.mode = rules.mode;
   description.switches = rules.switches;

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "audit/log.h"
 #include "base/text.h"
 #include "keys/key_store.h"
 #include "keys/record.h"
@@ -64,6 +65,12 @@ Status HandOverOne(cluster::Core& core, storage::Transaction& change, const Hand
 }  // namespace
 
 Status HandOver(cluster::Core& core, const Handover& who, std::span<const KeyHandle> handles) {
+  const audit::Scope scope({.event = AuditEvent::kKeyTransfer,
+                            .user = who.to.path,
+                            .keys = {},
+                            .detail = Cat("from ", who.from.path),
+                            .result = {},
+                            .sign_key = {}});
   HSMCORE_TRY([[maybe_unused]] const auto revision,
               storage::Update(*core.engine, [&](storage::Transaction& change) -> Status {
                 for (const KeyHandle handle : handles) {

@@ -35,6 +35,7 @@ constexpr auto kOperations = std::to_array<OperationRow>({
     {Operation::kModifyCluster, "change the settings of the cluster", {kNo, kYes, kNo, kNo, kNo}},
     {Operation::kManageBackups, "manage backups", {kNo, kYes, kNo, kNo, kNo}},
     {Operation::kReadAuditLog, "read the audit log", {kNo, kYes, kNo, kYes, kNo}},
+    {Operation::kRotateAuditLog, "rotate the audit log", {kNo, kYes, kNo, kNo, kNo}},
 });
 
 bool Allows(const OperationRow& row, Asker asker) {

@@ -36,6 +36,7 @@ enum class Operation : std::uint8_t {
   kModifyCluster,
   kManageBackups,  // read, copy and delete them, bring keys back
   kReadAuditLog,
+  kRotateAuditLog,
 };
 
 // Who asks. An unactivated admin is whoever may write to the home of a cluster that has no users

@@ -5,6 +5,7 @@
 #include <ctime>
 #include <utility>
 
+#include "audit/log.h"
 #include "base/files.h"
 #include "base/text.h"
 #include "cluster/backup_catalog.h"
@@ -17,12 +18,38 @@
 namespace hsmcore::session {
 namespace {
 
+audit::Entry Named(AuditEvent event, std::string what) {
+  return {.event = event,
+          .user = {},
+          .keys = {},
+          .detail = std::move(what),
+          .result = {},
+          .sign_key = {}};
+}
+
+// A store that is full or read-only is backed up all the same: that is when one wants it.
+Status NoteBackup(cluster::Core& core, const std::string& id) {
+  const Status noted = audit::Note(*core.engine, {}, Named(AuditEvent::kBackupCreate, id));
+  if (noted) return {};
+  switch (noted.error().code()) {
+    case ErrorCode::kStorageFull:
+    case ErrorCode::kStorageReadOnly:
+    case ErrorCode::kStorageIo:
+    case ErrorCode::kHomeAccess:
+      return {};
+    default:
+      return noted;
+  }
+}
+
 Result<BackupInfo> CreateLocked(cluster::Core& core, const Progress& progress) {
   const std::filesystem::path directory = cluster::BackupDirectory(core.home);
   HSMCORE_CHECK(MakeDirectory(directory, 0700));
   HSMCORE_TRY(const unsigned retention, BackupRetention(core));
   HSMCORE_CHECK(cluster::RemoveOldBackups(directory, retention, std::time(nullptr)));
   const std::string id = cluster::NewId("backup-");
+  // Before it, so that it holds this record, and the cluster nothing that it does not hold.
+  HSMCORE_CHECK(NoteBackup(core, id));
   const std::filesystem::path file = cluster::BackupFile(directory, id);
   HSMCORE_CHECK(WriteBackup(core, file, id, progress));
   return cluster::ReadBackupInfo(file);
@@ -81,10 +108,15 @@ Result<bool> AutomaticBackups(cluster::Core& core) {
 Status FillFromBackup(cluster::BackupReader& reader, cluster::Core& core,
                       const Progress& progress) {
   const std::lock_guard lock(core.mutex);
-  Filler filler(*core.engine);
-  HSMCORE_CHECK(ReadEntries(reader, progress,
-                            [&](const storage::Entry& entry) { return filler.Add(entry); }));
-  return filler.Finish();
+  {
+    // The log comes out of the backup with the rest.
+    const audit::Silence silence;
+    Filler filler(*core.engine);
+    HSMCORE_CHECK(ReadEntries(reader, progress,
+                              [&](const storage::Entry& entry) { return filler.Add(entry); }));
+    HSMCORE_CHECK(filler.Finish());
+  }
+  return audit::Note(*core.engine, {}, Named(AuditEvent::kClusterRestore, reader.header().id));
 }
 
 Result<BackupInfo> CreateBackup(cluster::Core& core, const Progress& progress) {

@@ -11,6 +11,7 @@
 #include "hsmcore/cluster.h"
 #include "hsmcore/hsm_type.h"
 #include "keys/handle_counter.h"
+#include "session/audited_session.h"
 #include "session/cluster_backup.h"
 #include "session/cluster_hsm.h"
 #include "session/genuine.h"
@@ -40,6 +41,21 @@ Registry& TheRegistry() {
   alignas(Registry) static std::byte storage[sizeof(Registry)];
   static auto* const registry = new (storage) Registry;
   return *registry;
+}
+
+audit::Entry Named(AuditEvent event, std::string what) {
+  return {.event = event,
+          .user = {},
+          .keys = {},
+          .detail = std::move(what),
+          .result = {},
+          .sign_key = {}};
+}
+
+std::string Joined(const std::vector<std::string>& names) {
+  std::string all;
+  for (const std::string& name : names) all += Cat(all.empty() ? "" : " ", name);
+  return all;
 }
 
 class ClusterImpl final : public Cluster {
@@ -76,7 +92,7 @@ class ClusterImpl final : public Cluster {
                              const Session& login_there) override;
 
   // Joins the registry; its mutex is held.
-  static std::shared_ptr<ClusterImpl> Joined(const std::filesystem::path& home,
+  static std::shared_ptr<ClusterImpl> Opened(const std::filesystem::path& home,
                                              std::string_view id);
   static void Join(const std::shared_ptr<ClusterImpl>& cluster);
 
@@ -87,6 +103,12 @@ class ClusterImpl final : public Cluster {
     std::shared_ptr<Session> session;
     std::uint64_t record_revision = 0;
   };
+
+  // Of what changes files, after it was done: where the log cannot be written, it is done all the
+  // same.
+  void NoteDone(const audit::Entry& entry) {
+    [[maybe_unused]] const Status noted = audit::Note(*core_->engine, {}, entry);
+  }
 
   Result<std::string> UserFor(const Credential& credential, Role role);
   Result<std::uint64_t> RecordRevision(const std::string& path);
@@ -108,7 +130,7 @@ ClusterImpl::~ClusterImpl() {
   if (*link != nullptr) *link = next_;
 }
 
-std::shared_ptr<ClusterImpl> ClusterImpl::Joined(const std::filesystem::path& home,
+std::shared_ptr<ClusterImpl> ClusterImpl::Opened(const std::filesystem::path& home,
                                                  std::string_view id) {
   for (ClusterImpl* open = TheRegistry().first; open != nullptr; open = open->next_) {
     if (open->home() == home && open->id() == id) {
@@ -153,8 +175,8 @@ Result<std::shared_ptr<Session>> ClusterImpl::Login(const Credential& credential
     return known->second.session;
   }
   HSMCORE_TRY(vault::Identity identity, users::Authenticate(*core_, role, user, credential));
-  auto session =
-      std::make_shared<SessionImpl>(core_, session::Login{std::move(identity), user, role});
+  auto session = std::make_shared<session::AuditedSession>(
+      core_, std::make_shared<SessionImpl>(core_, session::Login{std::move(identity), user, role}));
   logins_[path] = {tag, session, revision};
   return session;
 }
@@ -186,29 +208,40 @@ Result<ClusterDescription> ClusterImpl::Describe(bool verify) {
 Result<std::vector<std::string>> ClusterImpl::Sync() {
   const std::lock_guard lock(core_->mutex);
   HSMCORE_TRY(const storage::Verifier genuine, session::GenuineEntries(*core_));
-  HSMCORE_TRY(auto repaired, core_->engine->Repair(&genuine));
+  auto repaired = core_->engine->Repair(&genuine);
+  if (!repaired) return repaired;
+  const audit::Scope scope({}, Named(AuditEvent::kClusterSync, Joined(*repaired)));
   HSMCORE_CHECK(keys::Recount(*core_));
+  if (!repaired->empty()) NoteDone(scope.entry());
   return repaired;
 }
 
 Result<HsmDescription> ClusterImpl::CreateHsm(const HsmOptions& options) {
   const std::lock_guard lock(core_->mutex);
-  return session::CreateHsm(*core_, options);
+  auto done = session::CreateHsm(*core_, options);
+  if (done) NoteDone(Named(AuditEvent::kHsmCreate, done->id));
+  return done;
 }
 
 Status ClusterImpl::DeleteHsm(std::string_view id, bool also_last) {
   const std::lock_guard lock(core_->mutex);
-  return session::DeleteHsm(*core_, id, also_last);
+  const Status done = session::DeleteHsm(*core_, id, also_last);
+  if (done) NoteDone(Named(AuditEvent::kHsmDelete, std::string(id)));
+  return done;
 }
 
 Result<HsmDescription> ClusterImpl::StopHsm(std::string_view id) {
   const std::lock_guard lock(core_->mutex);
-  return session::StopHsm(*core_, id);
+  auto done = session::StopHsm(*core_, id);
+  if (done) NoteDone(Named(AuditEvent::kHsmStop, done->id));
+  return done;
 }
 
 Result<HsmDescription> ClusterImpl::StartHsm(std::string_view id) {
   const std::lock_guard lock(core_->mutex);
-  return session::StartHsm(*core_, id);
+  auto done = session::StartHsm(*core_, id);
+  if (done) NoteDone(Named(AuditEvent::kHsmStart, done->id));
+  return done;
 }
 
 Result<BackupInfo> ClusterImpl::CreateBackup(const Progress& progress) {
@@ -247,12 +280,16 @@ Result<bool> ClusterImpl::AutomaticBackups() {
 // NOLINTBEGIN(cppcoreguidelines-pro-type-static-cast-downcast): there is no other kind of Cluster
 Result<bool> ClusterImpl::ReplicateKey(KeyHandle handle, const Session& login, Cluster& to,
                                        const Session& login_there) {
+  audit::Entry entry = Named(AuditEvent::kKeyReplicate, Cat("from ", id()));
+  const audit::Scope scope(session::ActorOf(login_there), std::move(entry));
   return session::ReplicateKey(*core_, login, *static_cast<ClusterImpl&>(to).core_, login_there,
                                handle);
 }
 
 Result<bool> ClusterImpl::ReplicateUser(std::string_view name, const Session& login, Cluster& to,
                                         const Session& login_there) {
+  audit::Entry entry = Named(AuditEvent::kUserReplicate, Cat("from ", id()));
+  const audit::Scope scope(session::ActorOf(login_there), std::move(entry));
   return session::ReplicateUser(*core_, login, *static_cast<ClusterImpl&>(to).core_, login_there,
                                 name);
 }
@@ -297,7 +334,7 @@ Result<std::shared_ptr<Cluster>> Cluster::Open(const std::filesystem::path& home
   const std::lock_guard lock(TheRegistry().mutex);
   HSMCORE_TRY(cluster::ClusterFile file, cluster::ReadClusterFile(place));
   HSMCORE_CHECK(CheckMove(file.state, ClusterAction::kUse));
-  if (auto open = ClusterImpl::Joined(place, file.id)) {
+  if (auto open = ClusterImpl::Opened(place, file.id)) {
     HSMCORE_CHECK(cluster::CheckRules(place, file, open->rules()));
     return open;
   }

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "audit/log.h"
 #include "base/text.h"
 #include "keys/handle_counter.h"
 #include "keys/key_store.h"
@@ -34,7 +35,9 @@ constexpr auto kKinds = std::to_array<std::string_view>(
     {kUsers, kSettings, kKeys, keys::kTrustedPrefix, "label/", "id/"});
 
 bool Stays(std::string_view path) {
-  return path == keys::kHandlesPath || path == users::TypePolicy::kPath;
+  // The log tells of both the change and the way back.
+  return path == keys::kHandlesPath || path == users::TypePolicy::kPath ||
+         path == audit::kHeadPath || path.starts_with(audit::kPrefix);
 }
 
 std::string NameOfKey(std::string_view path, ByteView record) {

@@ -87,6 +87,17 @@ class SessionImpl final : public Session {
   Result<TypeChangeReport> ChangeType(const TypeChangeOptions& wanted,
                                       const Progress& progress) override;
 
+  Status ReadAudit(const AuditQuery& query,
+                   const std::function<void(const AuditRecord&)>& visit) override;
+  Result<AuditReport> VerifyAudit(std::span<const AuditCheckpoint> checkpoints) override;
+  Result<AuditRecord> CreateAuditCheckpoint() override;
+  Status RotateAudit(std::uint64_t last) override;
+
+  // Who acts; nobody without a login.
+  users::Actor Me() const {
+    return login_ ? users::Actor{&login_->identity, login_->path()} : users::Actor();
+  }
+
  private:
   Status PutSetting(const char* path, const Bytes& record);
   Status PutBackupPolicy(const std::function<void(users::BackupPolicy&)>& change);
@@ -103,9 +114,6 @@ class SessionImpl final : public Session {
   ModeRules Rules() const { return core_->config.rules(); }
   // What this cluster's keys work with. kFipsModule, kSetting.
   Result<crypto::LibraryKind> Library() const { return crypto::KindFor(core_->config.mode); }
-  users::Actor Me() const {
-    return login_ ? users::Actor{&login_->identity, login_->path()} : users::Actor();
-  }
 
   // What may be told about a half, with the admins' marks; RefreshMarks was called before.
   KeyInfo InfoOf(const keys::KeyRecord& record, KeyClass klass) const;

@@ -4,7 +4,10 @@
 #include <algorithm>
 #include <chrono>
 #include <ctime>
+#include <string>
+#include <utility>
 
+#include "audit/log.h"
 #include "base/text.h"
 #include "storage/posix.h"
 #include "users/directory.h"
@@ -17,6 +20,16 @@ namespace {
 
 // A password check takes a fraction of a second, so this is a long queue or a stopped program.
 constexpr std::chrono::milliseconds kPatience = std::chrono::seconds(60);
+
+// Of a login that changes the counts of wrong passwords; one that changes nothing writes nothing.
+audit::Entry Login(std::string user, ErrorCode result) {
+  return {.event = AuditEvent::kLogin,
+          .user = std::move(user),
+          .keys = {},
+          .detail = {},
+          .result = result,
+          .sign_key = {}};
+}
 
 Error Locked(const UserRecord& user, unsigned unlock_after = 0) {
   const std::string until =
@@ -56,7 +69,11 @@ Result<vault::Identity> OpenWithPassword(cluster::Core& core, const UserRecord& 
   HSMCORE_TRY(FailedLogins failed, ReadFailedLogins(*core.engine, user.path()));
   if (failed.count > kMaxFailedLogins) {
     HSMCORE_TRY(const unsigned minutes, UnlockAfterMinutes(core));
-    if (failed.Locked(std::time(nullptr), minutes)) return std::unexpected(Locked(user, minutes));
+    if (failed.Locked(std::time(nullptr), minutes)) {
+      [[maybe_unused]] const Status noted =
+          audit::Note(*core.engine, {}, Login(user.path(), ErrorCode::kUserLocked));
+      return std::unexpected(Locked(user, minutes));
+    }
     // Free again, with all tries.
     [[maybe_unused]] const Status cleared = ClearFailedLogins(*core.engine, user.path());
     failed.count = 0;
@@ -68,11 +85,13 @@ Result<vault::Identity> OpenWithPassword(cluster::Core& core, const UserRecord& 
   auto identity = OpenIdentity(user.password->sealed, key, user.path(), kPasswordKind);
   if (!identity) {
     // A store that cannot be written still refuses; it only cannot count.
+    const audit::Scope scope({}, Login(user.path(), ErrorCode::kPasswordWrong));
     const auto counted = CountFailedLogin(*core.engine, user.path());
     return std::unexpected(WrongPassword(user, counted.value_or(failed.count + 1)));
   }
   // A login that succeeds writes nothing, except to forget wrong ones; where it cannot, it stands.
   if (failed.count > 0) {
+    const audit::Scope scope({&*identity, user.path()}, Login(user.path(), ErrorCode()));
     [[maybe_unused]] const Status cleared = ClearFailedLogins(*core.engine, user.path());
   }
   return identity;
@@ -91,12 +110,13 @@ Result<vault::Identity> OpenWithMachine(const UserRecord& user, const SecretByte
 
 // Who asks for a user whom there is not waits as long as for one whom there is: the password is
 // hashed and the failure counted.
-Status SpendAsMuch(cluster::Core& core, const Credential& credential) {
+Status SpendAsMuch(cluster::Core& core, const std::string& path, const Credential& credential) {
   if (credential.is_machine()) return {};
   HSMCORE_TRY(const cluster::Config config, cluster::ReadConfig(core));
   HSMCORE_TRY([[maybe_unused]] const storage::FileLock turn, TakeTurn(core));
   HSMCORE_TRY([[maybe_unused]] const SecretBytes key,
               vault::KeyFromPassword(credential.secret, vault::NewPasswordHash(config.cost)));
+  const audit::Scope scope({}, Login(path, ErrorCode::kUserNotFound));
   [[maybe_unused]] const auto counted = CountFailedLogin(*core.engine, kNobody);
   return {};
 }
@@ -109,7 +129,7 @@ Result<vault::Identity> Authenticate(cluster::Core& core, Role role, std::string
   Result<DecodedRecord> found = GetUser(core, role, normalised);
   if (!found) {
     if (found.error().code() == ErrorCode::kUserNotFound) {
-      HSMCORE_CHECK(SpendAsMuch(core, credential));
+      HSMCORE_CHECK(SpendAsMuch(core, UserPath(role, normalised), credential));
     }
     return std::unexpected(std::move(found).error());
   }

@@ -119,6 +119,14 @@ Status CheckRoom(cluster::Core& core) {
                   type->name, " hold; for more, change the type: 'hsmctl cluster modify --type'"));
 }
 
+// Whoever checks the audit log knows his signatures from then on.
+void TellOfUser(const std::string& path, const Bytes& sign_key) {
+  audit::Scope* const scope = audit::Scope::Current();
+  if (scope == nullptr) return;
+  scope->entry().user = path;
+  scope->entry().sign_key = sign_key;
+}
+
 Status PutNewUser(cluster::Core& core, storage::Transaction& change, const UserRecord& record,
                   const vault::Identity& identity, const Actor& admin,
                   const TrustedSigners& trusted) {
@@ -226,6 +234,12 @@ Status CreateFirstAdmin(cluster::Core& core, const vault::Identity& identity, st
   HSMCORE_TRY(recovery.sealed[path],
               vault::SealTo(identity.public_identity().box_key, recovery_pair.secret_key));
   HSMCORE_TRY(const Bytes user, NewRecord(record, identity, identity, recovery.public_key));
+  const audit::Scope scope({&identity, path}, {.event = AuditEvent::kClusterCreate,
+                                               .user = path,
+                                               .keys = {},
+                                               .detail = Cat(config.id, " ", config.type),
+                                               .result = {},
+                                               .sign_key = identity.public_identity().sign_key});
   HSMCORE_TRY([[maybe_unused]] const auto revision,
               storage::Update(*core.engine, [&](storage::Transaction& change) -> Status {
                 change.Put(cluster::Config::kPath, config.Encode(identity));
@@ -246,6 +260,7 @@ Status CreateUser(cluster::Core& core, const Actor& admin, Role role, std::strin
   HSMCORE_TRY(const TrustedSigners trusted, ReadTrustedSigners(core));
   HSMCORE_TRY(const vault::Identity identity, vault::Identity::New(core.file.root));
   HSMCORE_TRY(record.password, NewPassword(identity, record.path(), password, config.cost));
+  TellOfUser(record.path(), identity.public_identity().sign_key);
   HSMCORE_TRY([[maybe_unused]] const auto revision,
               storage::Update(*core.engine, [&](storage::Transaction& change) {
                 return PutNewUser(core, change, record, identity, admin, trusted);
@@ -262,6 +277,7 @@ Result<bool> PutUser(cluster::Core& core, const std::string& path, ByteView valu
                     "; make the user anew there, and wrap his keys over"));
   }
   bool put = false;
+  TellOfUser(path, decoded.record.identity.sign_key);
   HSMCORE_TRY([[maybe_unused]] const auto revision,
               storage::Update(*core.engine, [&](storage::Transaction& change) -> Status {
                 put = false;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "audit/log.h"
 #include "cluster/core.h"
 #include "users/record.h"
 
@@ -33,11 +34,7 @@ Result<std::vector<UserRecord>> ListUsers(cluster::Core& core);
 // Names without a look into the records.
 Result<std::vector<std::string>> NamesOf(cluster::Core& core, Role role);
 
-// Who acts: an identity and the path of its record; neither without a login.
-struct Actor {
-  const vault::Identity* identity = nullptr;
-  std::string path;
-};
+using Actor = audit::Actor;
 
 // The first records of a new cluster: first admin, recovery key, configuration.
 Status CreateFirstAdmin(cluster::Core& core, const vault::Identity& identity, std::string_view name,

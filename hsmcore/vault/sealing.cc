@@ -69,6 +69,12 @@ ByteView ViewOf(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
+Bytes Hash(ByteView data) {
+  Bytes hash(crypto_generichash_BYTES);
+  crypto_generichash(hash.data(), hash.size(), data.data(), data.size(), nullptr, 0);
+  return hash;
+}
+
 Bytes KeyedTag(const SecretBytes& key, ByteView data) {
   Bytes tag(crypto_generichash_BYTES);
   crypto_generichash(tag.data(), tag.size(), data.data(), data.size(),

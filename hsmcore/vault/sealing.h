@@ -27,6 +27,9 @@ Result<SecretBytes> Open(const SecretBytes& key, ByteView sealed, ByteView assoc
 Bytes Bind(std::initializer_list<ByteView> parts);
 ByteView ViewOf(std::string_view text);
 
+// BLAKE2b-256.
+Bytes Hash(ByteView data);
+
 // A tag for comparing secrets without keeping them: BLAKE2b-256 under a key.
 Bytes KeyedTag(const SecretBytes& key, ByteView data);
 bool EqualConstantTime(ByteView a, ByteView b);

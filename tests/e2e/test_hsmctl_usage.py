@@ -17,6 +17,7 @@ LEVELS = [
     "",
     "cluster", "cluster create", "cluster describe", "cluster sync",
     *(f"cluster {verb}" for verb in ("activate", "csr", "delete", "initialize", "list")),
+    "audit", *(f"audit {verb}" for verb in ("checkpoint", "export", "rotate", "show", "verify")),
     "user", "user create", "user delete", "user list", "user change-password", "user unlock",
     "user create-machine-credential", "user delete-machine-credentials",
     "key", "key generate-asymmetric-pair", "key generate-asymmetric-pair rsa",
@@ -31,7 +32,7 @@ LEVELS = [
     *(f"key derive {method}" for method in ("ecdh", "hkdf", "kbkdf", "x963")),
     *(f"key {verb} {method}" for verb in ("wrap", "unwrap") for method in WRAP_METHODS),
 ]
-GROUPS = ["", "cluster", "hsm", "backup", "user", "key", "key generate-asymmetric-pair", "key generate-symmetric",
+GROUPS = ["", "audit", "cluster", "hsm", "backup", "user", "key", "key generate-asymmetric-pair", "key generate-symmetric",
           "key import", "key wrap", "key unwrap", "key derive"]
 
 

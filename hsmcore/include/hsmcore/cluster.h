@@ -77,6 +77,7 @@ struct TypeChangeDescription {
 
 struct ClusterDescription {
   std::string id;
+  Bytes root;  // Ed25519 key of the first admin; what the audit log is checked with
   std::string type;
   ClusterMode mode = ClusterMode::kNonFips;
   ModeSwitches switches;

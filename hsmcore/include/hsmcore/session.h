@@ -4,14 +4,17 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "hsmcore/attributes.h"
+#include "hsmcore/audit.h"
 #include "hsmcore/credential.h"
 #include "hsmcore/key.h"
 #include "hsmcore/key_uri.h"
@@ -218,6 +221,21 @@ class Session {
   // detail names them; kQuotaExceeded: what was made since does not fit; those of ReadBackup.
   virtual Result<TypeChangeReport> ChangeType(const TypeChangeOptions& wanted,
                                               const Progress& progress) = 0;
+
+  // ---- The audit log (hsmcore/audit.h), for admins and auditors ----
+
+  // The records that match, oldest first. What is no record is passed over: VerifyAudit finds it.
+  virtual Status ReadAudit(const AuditQuery& query,
+                           const std::function<void(const AuditRecord&)>& visit) = 0;
+  // Checks the log as it is in the store: every record, that none is missing, that nothing was
+  // changed after the newest one, and that it holds the checkpoints. The report has what was found.
+  virtual Result<AuditReport> VerifyAudit(std::span<const AuditCheckpoint> checkpoints) = 0;
+  // Adds a record that is signed by this user and says nothing but that it is there: kept
+  // elsewhere, it is the proof that the log went so far.
+  virtual Result<AuditRecord> CreateAuditCheckpoint() = 0;
+  // Takes the records up to `last` out of the store, the newest one excepted. Whoever calls has
+  // them, durable. Takes an admin.
+  virtual Status RotateAudit(std::uint64_t last) = 0;
 };
 
 }  // namespace hsmcore

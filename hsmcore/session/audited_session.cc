@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "session/audited_session.h"
+
+#include <mutex>
+#include <utility>
+
+#include "base/text.h"
+#include "hsmcore/backup.h"
+#include "hsmcore/key_uri.h"
+
+namespace hsmcore::session {
+namespace {
+
+using enum AuditEvent;
+
+audit::Entry Of(AuditEvent event, std::string detail = {}) {
+  return {.event = event,
+          .user = {},
+          .keys = {},
+          .detail = std::move(detail),
+          .result = {},
+          .sign_key = {}};
+}
+
+audit::Entry OfUser(AuditEvent event, Role role, std::string_view name) {
+  audit::Entry entry = Of(event);
+  const auto normalised = users::NormalisedName(name);
+  if (normalised) entry.user = users::UserPath(role, *normalised);
+  return entry;
+}
+
+audit::Entry OfKeys(AuditEvent event, std::vector<KeyHandle> keys, std::string detail = {}) {
+  audit::Entry entry = Of(event, std::move(detail));
+  for (const KeyHandle handle : keys) entry.keys.push_back(handle.PrivateHalf());
+  return entry;
+}
+
+KeyHandle HandleOf(const Key& key) {
+  const KeyInfo* info = key.private_info() != nullptr ? key.private_info() : key.public_info();
+  return info != nullptr ? info->handle : KeyHandle();
+}
+
+std::string LabelOf(const ObjectAttributes& form) { return form.label; }
+
+}  // namespace
+
+audit::Actor ActorOf(const Session& session) {
+  const auto* audited = dynamic_cast<const AuditedSession*>(&session);
+  return audited != nullptr ? audited->actor() : audit::Actor();
+}
+
+// A store that cannot be written lets nothing through that is refused.
+Status AuditedSession::Note(audit::Entry entry, ErrorCode result) {
+  entry.result = result;
+  const std::lock_guard lock(core_->mutex);
+  const Status noted = audit::Note(*core_->engine, actor(), entry);
+  return result == ErrorCode() ? noted : Status();
+}
+
+template <class Call>
+auto AuditedSession::Audit(audit::Entry entry, const Call& call) -> decltype(call()) {
+  const audit::Scope scope(actor(), entry);
+  auto done = call();
+  if (!done && audit::IsRefusal(done.error().code())) {
+    HSMCORE_CHECK(Note(std::move(entry), done.error().code()));
+  }
+  return done;
+}
+
+template <class Call>
+auto AuditedSession::Noted(audit::Entry entry, const Call& call) -> decltype(call()) {
+  auto done = Audit(entry, call);
+  if (done) HSMCORE_CHECK(Note(std::move(entry), ErrorCode()));
+  return done;
+}
+
+// ---- Keys ---------------------------------------------------------------------------------------
+
+Result<std::vector<KeyInfo>> AuditedSession::Find(const KeyQuery& query) {
+  return session_->Find(query);
+}
+
+// Looking for a key that there is not is no attempt at anything.
+Result<KeyPtr> AuditedSession::Load(const KeyQuery& query, bool want_private) {
+  auto key = session_->Load(query, want_private);
+  if (!key && key.error().code() == ErrorCode::kRoleForbids) {
+    HSMCORE_CHECK(Note(Of(kKeyUse, query.ToString()), key.error().code()));
+  }
+  return key;
+}
+
+Result<KeyPtr> AuditedSession::LoadSecret(const KeyQuery& query) {
+  auto key = session_->LoadSecret(query);
+  if (!key && key.error().code() == ErrorCode::kRoleForbids) {
+    HSMCORE_CHECK(Note(Of(kKeyUse, query.ToString()), key.error().code()));
+  }
+  return key;
+}
+
+Result<KeyPtr> AuditedSession::Generate(const KeySpec& spec, const KeyTemplate& form) {
+  return Audit(Of(kKeyGenerate, LabelOf(form.private_half)),
+               [&] { return session_->Generate(spec, form); });
+}
+
+Result<KeyPtr> AuditedSession::ImportPair(const KeyPairMaterial& material,
+                                          const KeyTemplate& form) {
+  return Audit(Of(kKeyImport, LabelOf(form.private_half)),
+               [&] { return session_->ImportPair(material, form); });
+}
+
+Result<KeyPtr> AuditedSession::ImportSecret(KeyType type, const SecretBytes& value,
+                                            const ObjectAttributes& form) {
+  return Audit(Of(kKeyImport, LabelOf(form)),
+               [&] { return session_->ImportSecret(type, value, form); });
+}
+
+Result<KeyPtr> AuditedSession::Derive(const Key& key, const KdfMechanism& mechanism,
+                                      const KeySpec& spec, const ObjectAttributes& form) {
+  return Audit(OfKeys(kKeyDerive, {HandleOf(key)}, LabelOf(form)),
+               [&] { return session_->Derive(key, mechanism, spec, form); });
+}
+
+Result<KeyPtr> AuditedSession::Agree(const Key& key, const AgreeMechanism& mechanism,
+                                     const Key& peer, const KeySpec& spec,
+                                     const ObjectAttributes& form) {
+  return Audit(OfKeys(kKeyDerive, {HandleOf(key)}, LabelOf(form)),
+               [&] { return session_->Agree(key, mechanism, peer, spec, form); });
+}
+
+Result<EncapsulatedKey> AuditedSession::Encapsulate(const Key& key, const KemMechanism& mechanism,
+                                                    const KeySpec& spec,
+                                                    const ObjectAttributes& form) {
+  return Audit(OfKeys(kKeyDerive, {HandleOf(key)}, LabelOf(form)),
+               [&] { return session_->Encapsulate(key, mechanism, spec, form); });
+}
+
+Result<KeyPtr> AuditedSession::Decapsulate(const Key& key, const KemMechanism& mechanism,
+                                           ByteView ciphertext, const KeySpec& spec,
+                                           const ObjectAttributes& form) {
+  return Audit(OfKeys(kKeyDerive, {HandleOf(key)}, LabelOf(form)),
+               [&] { return session_->Decapsulate(key, mechanism, ciphertext, spec, form); });
+}
+
+Result<KeyInfo> AuditedSession::ImportPublic(const PublicMaterial& material,
+                                             const ObjectAttributes& form) {
+  return Audit(Of(kKeyImport, LabelOf(form)),
+               [&] { return session_->ImportPublic(material, form); });
+}
+
+Status AuditedSession::Delete(KeyHandle handle, bool whole_pair) {
+  return Audit(OfKeys(kKeyDelete, {handle}), [&] { return session_->Delete(handle, whole_pair); });
+}
+
+Result<KeyInfo> AuditedSession::SetAttribute(KeyHandle handle, std::string_view name,
+                                             std::string_view value) {
+  const bool mark = name == RowOf(Attribute::kTrusted).name;
+  return Audit(OfKeys(mark ? kKeySetTrusted : kKeyModify, {handle}, Cat(name, "=", value)),
+               [&] { return session_->SetAttribute(handle, name, value); });
+}
+
+// Nothing leaves the HSM without a record, unless both keys are of this process alone.
+Result<WrappedKey> AuditedSession::Wrap(const Key& wrapping, const Key& payload,
+                                        const WrapMechanism& mechanism) {
+  audit::Entry entry =
+      OfKeys(kKeyWrap, {HandleOf(payload), HandleOf(wrapping)}, RowOf(mechanism.kind).name);
+  const auto wrap = [&] { return session_->Wrap(wrapping, payload, mechanism); };
+  if (!payload.is_token()) return Audit(std::move(entry), wrap);
+  return Noted(std::move(entry), wrap);
+}
+
+Result<KeyPtr> AuditedSession::Unwrap(const Key& unwrapping, const WrapMechanism& mechanism,
+                                      ByteView wrapped, const UnwrapForm& form) {
+  return Audit(OfKeys(kKeyUnwrap, {HandleOf(unwrapping)}, RowOf(mechanism.kind).name),
+               [&] { return session_->Unwrap(unwrapping, mechanism, wrapped, form); });
+}
+
+Result<KeyUri> AuditedSession::ReferenceUri(const Key& key) { return session_->ReferenceUri(key); }
+
+// ---- Users --------------------------------------------------------------------------------------
+
+Result<std::vector<UserInfo>> AuditedSession::ListUsers() { return session_->ListUsers(); }
+
+Status AuditedSession::CreateUser(std::string_view name, Role role, const SecretBytes& password) {
+  return Audit(OfUser(kUserCreate, role, name),
+               [&] { return session_->CreateUser(name, role, password); });
+}
+
+Status AuditedSession::DeleteUser(std::string_view name, Role role,
+                                  const DeleteUserOptions& wanted) {
+  audit::Entry entry = OfUser(kUserDelete, role, name);
+  if (!wanted.transfer_keys_to.empty()) entry.detail = Cat("keys to ", wanted.transfer_keys_to);
+  return Audit(std::move(entry), [&] { return session_->DeleteUser(name, role, wanted); });
+}
+
+Status AuditedSession::ResetPassword(std::string_view name, Role role,
+                                     const SecretBytes& password) {
+  return Audit(OfUser(kUserResetPassword, role, name),
+               [&] { return session_->ResetPassword(name, role, password); });
+}
+
+Status AuditedSession::UnlockUser(std::string_view name, Role role) {
+  return Audit(OfUser(kUserUnlock, role, name), [&] { return session_->UnlockUser(name, role); });
+}
+
+Status AuditedSession::ChangePassword(const SecretBytes& new_password) {
+  return Audit(OfUser(kUserChangePassword, role(), user()),
+               [&] { return session_->ChangePassword(new_password); });
+}
+
+Result<SecretBytes> AuditedSession::CreateMachineCredential() {
+  return Audit(OfUser(kMachineCredentialCreate, role(), user()),
+               [&] { return session_->CreateMachineCredential(); });
+}
+
+Status AuditedSession::DeleteMachineCredentials() {
+  return Audit(OfUser(kMachineCredentialDelete, role(), user()),
+               [&] { return session_->DeleteMachineCredentials(); });
+}
+
+// ---- Backups and settings -----------------------------------------------------------------------
+
+Result<BackupContent> AuditedSession::ReadBackup(const std::filesystem::path& file,
+                                                 const Progress& progress) {
+  return session_->ReadBackup(file, progress);
+}
+
+Result<KeyInfo> AuditedSession::RestoreKey(const std::filesystem::path& file, KeyHandle handle,
+                                           const Progress& progress) {
+  return Audit(OfKeys(kBackupRestoreKey, {handle}, file.filename().native()),
+               [&] { return session_->RestoreKey(file, handle, progress); });
+}
+
+Result<BackupInfo> AuditedSession::CopyBackup(std::string_view id,
+                                              const std::filesystem::path& to) {
+  return Noted(Of(kBackupCopy, std::string(id)), [&] { return session_->CopyBackup(id, to); });
+}
+
+Result<BackupInfo> AuditedSession::DeleteBackup(std::string_view id) {
+  return Noted(Of(kBackupDelete, std::string(id)), [&] { return session_->DeleteBackup(id); });
+}
+
+Result<BackupInfo> AuditedSession::RestoreDeletedBackup(std::string_view id) {
+  return Noted(Of(kBackupRestoreDeleted, std::string(id)),
+               [&] { return session_->RestoreDeletedBackup(id); });
+}
+
+Status AuditedSession::SetBackupRetention(unsigned days) {
+  return Audit(Of(kClusterModify, Cat("backup-retention-days=", days)),
+               [&] { return session_->SetBackupRetention(days); });
+}
+
+Status AuditedSession::SetAutomaticBackups(bool automatic) {
+  return Audit(Of(kClusterModify, Cat("automatic-backups=", automatic ? "true" : "false")),
+               [&] { return session_->SetAutomaticBackups(automatic); });
+}
+
+Status AuditedSession::SetKeyAvailabilityCheck(bool check) {
+  return Audit(Of(kClusterModify, Cat("key-availability-check=", check ? "true" : "false")),
+               [&] { return session_->SetKeyAvailabilityCheck(check); });
+}
+
+Status AuditedSession::SetUnlockAfter(unsigned minutes) {
+  return Audit(Of(kClusterModify, Cat("unlock-after-minutes=", minutes)),
+               [&] { return session_->SetUnlockAfter(minutes); });
+}
+
+Result<TypeChangeReport> AuditedSession::ChangeType(const TypeChangeOptions& wanted,
+                                                    const Progress& progress) {
+  return Audit(Of(kClusterModify, Cat("hsm-type=", wanted.type)),
+               [&] { return session_->ChangeType(wanted, progress); });
+}
+
+// ---- The log itself -----------------------------------------------------------------------------
+
+Status AuditedSession::ReadAudit(const AuditQuery& query,
+                                 const std::function<void(const AuditRecord&)>& visit) {
+  return session_->ReadAudit(query, visit);
+}
+
+Result<AuditReport> AuditedSession::VerifyAudit(std::span<const AuditCheckpoint> checkpoints) {
+  return session_->VerifyAudit(checkpoints);
+}
+
+Result<AuditRecord> AuditedSession::CreateAuditCheckpoint() {
+  return Audit(Of(kAuditCheckpoint), [&] { return session_->CreateAuditCheckpoint(); });
+}
+
+Status AuditedSession::RotateAudit(std::uint64_t last) {
+  return Noted(Of(kAuditRotate, Cat("up to ", last)), [&] { return session_->RotateAudit(last); });
+}
+
+}  // namespace hsmcore::session

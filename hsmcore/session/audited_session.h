@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef HSMCORE_SESSION_AUDITED_SESSION_H_
+#define HSMCORE_SESSION_AUDITED_SESSION_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "audit/log.h"
+#include "session/session_impl.h"
+
+namespace hsmcore::session {
+
+// A login whose changes, and attempts at changes, are in the audit log under its name. The records
+// of changes come with the commits (audit/log.h); this says what they are, and adds those of what
+// was refused and of what changes files only.
+class AuditedSession final : public Session {
+ public:
+  AuditedSession(std::shared_ptr<cluster::Core> core, std::shared_ptr<SessionImpl> session)
+      : core_(std::move(core)), session_(std::move(session)) {}
+
+  audit::Actor actor() const { return session_->Me(); }
+
+  const std::string& cluster_id() const override { return session_->cluster_id(); }
+  bool logged_in() const override { return session_->logged_in(); }
+  const std::string& user() const override { return session_->user(); }
+  Role role() const override { return session_->role(); }
+
+  Result<std::vector<KeyInfo>> Find(const KeyQuery& query) override;
+  Result<KeyPtr> Load(const KeyQuery& query, bool want_private) override;
+  Result<KeyPtr> LoadSecret(const KeyQuery& query) override;
+  Result<KeyPtr> Generate(const KeySpec& spec, const KeyTemplate& form) override;
+  Result<KeyPtr> ImportPair(const KeyPairMaterial& material, const KeyTemplate& form) override;
+  Result<KeyPtr> ImportSecret(KeyType type, const SecretBytes& value,
+                              const ObjectAttributes& form) override;
+  Result<KeyPtr> Derive(const Key& key, const KdfMechanism& mechanism, const KeySpec& spec,
+                        const ObjectAttributes& form) override;
+  Result<KeyPtr> Agree(const Key& key, const AgreeMechanism& mechanism, const Key& peer,
+                       const KeySpec& spec, const ObjectAttributes& form) override;
+  Result<EncapsulatedKey> Encapsulate(const Key& key, const KemMechanism& mechanism,
+                                      const KeySpec& spec, const ObjectAttributes& form) override;
+  Result<KeyPtr> Decapsulate(const Key& key, const KemMechanism& mechanism, ByteView ciphertext,
+                             const KeySpec& spec, const ObjectAttributes& form) override;
+  Result<KeyInfo> ImportPublic(const PublicMaterial& material,
+                               const ObjectAttributes& form) override;
+  Status Delete(KeyHandle handle, bool whole_pair) override;
+  Result<KeyInfo> SetAttribute(KeyHandle handle, std::string_view name,
+                               std::string_view value) override;
+  Result<WrappedKey> Wrap(const Key& wrapping, const Key& payload,
+                          const WrapMechanism& mechanism) override;
+  Result<KeyPtr> Unwrap(const Key& unwrapping, const WrapMechanism& mechanism, ByteView wrapped,
+                        const UnwrapForm& form) override;
+  Result<KeyUri> ReferenceUri(const Key& key) override;
+
+  Result<std::vector<UserInfo>> ListUsers() override;
+  Status CreateUser(std::string_view name, Role role, const SecretBytes& password) override;
+  Status DeleteUser(std::string_view name, Role role, const DeleteUserOptions& wanted) override;
+  Status ResetPassword(std::string_view name, Role role, const SecretBytes& password) override;
+  Status UnlockUser(std::string_view name, Role role) override;
+  Status ChangePassword(const SecretBytes& new_password) override;
+  Result<SecretBytes> CreateMachineCredential() override;
+  Status DeleteMachineCredentials() override;
+
+  Result<BackupContent> ReadBackup(const std::filesystem::path& file,
+                                   const Progress& progress) override;
+  Result<KeyInfo> RestoreKey(const std::filesystem::path& file, KeyHandle handle,
+                             const Progress& progress) override;
+  Result<BackupInfo> CopyBackup(std::string_view id, const std::filesystem::path& to) override;
+  Result<BackupInfo> DeleteBackup(std::string_view id) override;
+  Result<BackupInfo> RestoreDeletedBackup(std::string_view id) override;
+  Status SetBackupRetention(unsigned days) override;
+  Status SetAutomaticBackups(bool automatic) override;
+  Status SetKeyAvailabilityCheck(bool check) override;
+  Status SetUnlockAfter(unsigned minutes) override;
+  Result<TypeChangeReport> ChangeType(const TypeChangeOptions& wanted,
+                                      const Progress& progress) override;
+
+  Status ReadAudit(const AuditQuery& query,
+                   const std::function<void(const AuditRecord&)>& visit) override;
+  Result<AuditReport> VerifyAudit(std::span<const AuditCheckpoint> checkpoints) override;
+  Result<AuditRecord> CreateAuditCheckpoint() override;
+  Status RotateAudit(std::uint64_t last) override;
+
+ private:
+  // Does it with a scope of that entry; a refusal is noted.
+  template <class Call>
+  auto Audit(audit::Entry entry, const Call& call) -> decltype(call());
+  // The same for what commits nothing: done, it is noted.
+  template <class Call>
+  auto Noted(audit::Entry entry, const Call& call) -> decltype(call());
+  Status Note(audit::Entry entry, ErrorCode result);
+
+  const std::shared_ptr<cluster::Core> core_;
+  const std::shared_ptr<SessionImpl> session_;
+};
+
+// Who acts in a session; nobody without a login.
+audit::Actor ActorOf(const Session& session);
+
+}  // namespace hsmcore::session
+
+#endif  // HSMCORE_SESSION_AUDITED_SESSION_H_
