@@ -22,7 +22,7 @@ constexpr const char* kFooter =
 New passwords come from --password-source file:PATH, HSM_NEW_PASSWORD, or the terminal.
 
 Exit codes: 0 done, 2 usage, 3 login, 4 no key or several, 5 forbidden by an attribute, role or
-quota, 6 home or HSM trouble, 1 anything else.
+quota, 6 home or HSM trouble, 7 doctor found a problem, 1 anything else.
 
 Example:
   hsmctl --home ./hsm cluster create
@@ -94,6 +94,7 @@ ExitCode RunHsmctl(int argc, char** argv) {
   AddUserCommands(app, selected);
   AddKeyCommands(app, selected);
   AddAuditCommands(app, selected);
+  AddDoctorCommand(app, selected);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {

@@ -52,6 +52,7 @@ void AddPlainCommand(CLI::App& parent, SelectedCommand& selected, const CommandT
 void AddClusterCommands(CLI::App& parent, SelectedCommand& selected);
 void AddClusterSetupCommands(CLI::App& cluster_group, SelectedCommand& selected);
 void AddClusterListCommand(CLI::App& cluster_group, SelectedCommand& selected);
+void AddDoctorCommand(CLI::App& parent, SelectedCommand& selected);
 void AddHsmCommands(CLI::App& parent, SelectedCommand& selected);
 void AddBackupCommands(CLI::App& parent, SelectedCommand& selected);
 void AddAuditCommands(CLI::App& parent, SelectedCommand& selected);

@@ -81,13 +81,13 @@ ExitCode PrintText(std::string_view text) {
 
 ExitCode PrintReport(const Report& report, OutputFormat format) {
   const ExitCode printed =
-      PrintText(format == OutputFormat::kJson ? JsonText(kOk, report.data) : report.text);
+      PrintText(format == OutputFormat::kJson ? JsonText(report.code, report.data) : report.text);
   if (printed != kOk) {
     WriteError("hsmctl: what was asked for has been done all the same");
     return printed;
   }
   if (!report.note.empty()) WriteError(report.note);
-  return kOk;
+  return report.code;
 }
 
 ExitCode PrintFailure(ExitCode code, const std::string& message, OutputFormat format) {

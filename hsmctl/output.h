@@ -19,9 +19,10 @@ enum class OutputFormat : std::uint8_t { kTable, kJson };
 
 // What a command has to say.
 struct Report {
-  Json data;         // --output json
-  std::string text;  // --output table; ends with a newline
-  std::string note;  // stderr in both formats: a hint that is no part of the answer
+  Json data;            // --output json
+  std::string text;     // --output table; ends with a newline
+  std::string note;     // stderr in both formats: a hint that is no part of the answer
+  ExitCode code = kOk;  // other than kOk where the answer itself is that something is wrong
 };
 
 // A report that is one sentence.

@@ -26,6 +26,10 @@ constexpr const char* kWriterSetup =
     "secure_delete=ON;"
     "PRAGMA wal_autocheckpoint=250; PRAGMA journal_size_limit=0";
 
+// STRICT tables came with 3.37, what the build asks for is later.
+constexpr int kOldestSqlite = 3'040'000;
+constexpr const char* kOldestSqliteText = "3.40";
+
 ErrorCode CodeOfErrno(int number) {
   switch (number) {
     case ENOSPC:
@@ -127,6 +131,12 @@ std::string ImmutableUri(std::string_view file) {
 }
 
 }  // namespace
+
+SqliteVersion RunningSqlite() {
+  return {.text = sqlite3_libversion(),
+          .needed = kOldestSqliteText,
+          .good = sqlite3_libversion_number() >= kOldestSqlite};
+}
 
 // ---- Statement ----------------------------------------------------------------------------------
 

@@ -18,6 +18,13 @@ struct sqlite3_stmt;
 // which this code base does not use, and about ten times as much interface.
 namespace hsmcore::storage {
 
+struct SqliteVersion {
+  std::string text;
+  std::string needed;
+  bool good = false;  // the one that runs is no older
+};
+SqliteVersion RunningSqlite();
+
 // A statement that is being run; the next run of the same text waits for its end (the destructor).
 class Statement {
  public:

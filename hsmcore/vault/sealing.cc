@@ -16,6 +16,16 @@ Status Ready() {
   return {};
 }
 
+// 1.0.18 has the library version 10.3, which is what can be compared.
+SodiumVersion RunningSodium() {
+  constexpr int kMajor = 10;
+  constexpr int kMinor = 3;
+  const int major = sodium_library_version_major();
+  return {.text = sodium_version_string(),
+          .needed = "1.0.18",
+          .good = major > kMajor || (major == kMajor && sodium_library_version_minor() >= kMinor)};
+}
+
 SecretBytes RandomSecret(std::size_t size) {
   SecretBytes secret(size);
   randombytes_buf(secret.Write(SecretAccess{"make a random secret"}).data(), size);

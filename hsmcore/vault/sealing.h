@@ -2,6 +2,7 @@
 #ifndef HSMCORE_VAULT_SEALING_H_
 #define HSMCORE_VAULT_SEALING_H_
 
+#include <string>
 #include <string_view>
 
 #include "hsmcore/types.h"
@@ -15,6 +16,13 @@ constexpr std::size_t kSealKeyBytes = 32;
 
 // libsodium is ready for use; kInternal when it cannot be. Cheap after the first call.
 Status Ready();
+
+struct SodiumVersion {
+  std::string text;
+  std::string needed;
+  bool good = false;  // the one that runs is no older
+};
+SodiumVersion RunningSodium();
 
 SecretBytes RandomSecret(std::size_t size);
 Bytes RandomBytes(std::size_t size);

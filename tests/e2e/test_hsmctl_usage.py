@@ -15,7 +15,7 @@ BACKUP_VERBS = ("create", "list", "describe", "verify", "keys", "copy", "delete"
                 "restore-key")
 LEVELS = [
     "",
-    "cluster", "cluster create", "cluster describe", "cluster sync",
+    "doctor", "cluster", "cluster create", "cluster describe", "cluster sync",
     *(f"cluster {verb}" for verb in ("activate", "csr", "delete", "initialize", "list")),
     "audit", *(f"audit {verb}" for verb in ("checkpoint", "export", "rotate", "show", "verify")),
     "user", "user create", "user delete", "user list", "user change-password", "user unlock",
