@@ -251,6 +251,7 @@ void AddClusterCommands(CLI::App& parent, SelectedCommand& selected) {
   AddCreate(*group, selected);
   AddClusterSetupCommands(*group, selected);
   AddClusterListCommand(*group, selected);
+  AddZeroizeCommand(*group, selected);
   const auto [app, options] =
       AddCommand<DescribeOptions>(*group, selected,
                                   {.name = "describe",

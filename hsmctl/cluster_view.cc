@@ -97,6 +97,21 @@ Json NewestBackupJson(const ClusterDescription& cluster) {
           {"create-timestamp", cluster.newest_backup_created}};
 }
 
+Json ZeroizationJson(const ClusterDescription& cluster) {
+  if (!cluster.zeroization) return {};
+  const hsmcore::ZeroizationDescription& zeroization = *cluster.zeroization;
+  return {{"start-timestamp", zeroization.started},
+          {"end-timestamp", zeroization.finished == 0 ? Json() : Json(zeroization.finished)},
+          {"by", zeroization.by}};
+}
+
+std::string ZeroizationText(const ClusterDescription& cluster) {
+  const hsmcore::ZeroizationDescription& zeroization = *cluster.zeroization;
+  return "begun " + TimeText(zeroization.started) + " by " + zeroization.by +
+         (zeroization.finished == 0 ? ", not finished"
+                                    : ", done " + TimeText(zeroization.finished));
+}
+
 std::string TypeChangeText(const ClusterDescription& cluster) {
   const hsmcore::TypeChangeDescription& change = *cluster.type_change;
   return "from " + change.from + " to " + change.to + " since " + TimeText(change.started) +
@@ -150,6 +165,7 @@ Json ClusterJson(const ClusterDescription& cluster) {
           {"state", cluster.state},
           {"hsm-type", cluster.type},
           {"hsm-type-change", TypeChangeJson(cluster)},
+          {"zeroization", ZeroizationJson(cluster)},
           {"mode", NameOf(cluster.mode)},
           {"fips-module", in_fips_mode ? Json(cluster.fips_module.Summary()) : Json()},
           {"fips-module-problem", cluster.fips_module.problem},
@@ -192,6 +208,7 @@ std::string ClusterText(const ClusterDescription& cluster) {
   summary.AddRow({"State", cluster.state});
   if (!cluster.type.empty()) summary.AddRow({"Type", cluster.type});
   if (IsTypeChanging(cluster)) summary.AddRow({"Type change", TypeChangeText(cluster)});
+  if (cluster.zeroization) summary.AddRow({"Zeroized", ZeroizationText(cluster)});
   summary.AddRow({"Mode", ModeText(cluster)});
   if (cluster.mode == ClusterMode::kFips) {
     summary.AddRow({"FIPS module", FipsModuleText(cluster.fips_module)});

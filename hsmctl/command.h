@@ -51,6 +51,7 @@ void AddPlainCommand(CLI::App& parent, SelectedCommand& selected, const CommandT
 // One per family. `selected` outlives the parsing of the line.
 void AddClusterCommands(CLI::App& parent, SelectedCommand& selected);
 void AddClusterSetupCommands(CLI::App& cluster_group, SelectedCommand& selected);
+void AddZeroizeCommand(CLI::App& cluster_group, SelectedCommand& selected);
 void AddClusterListCommand(CLI::App& cluster_group, SelectedCommand& selected);
 void AddDoctorCommand(CLI::App& parent, SelectedCommand& selected);
 void AddHsmCommands(CLI::App& parent, SelectedCommand& selected);

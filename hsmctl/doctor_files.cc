@@ -185,6 +185,11 @@ Finding ClusterState(const Patient& patient) {
   Finding finding{.health = Health::kOk,
                   .found = patient.cluster->id + " is " + patient.cluster->state,
                   .mend = {}};
+  if (patient.cluster->zeroization && patient.cluster->zeroization->finished == 0) {
+    Add(finding, {.health = Health::kProblem,
+                  .found = "its key material is not destroyed yet",
+                  .mend = "hsmctl cluster zeroize --confirm " + patient.cluster->id});
+  }
   for (const hsmcore::HsmDescription& hsm : patient.cluster->hsms) {
     if (hsm.problem.empty()) continue;
     Add(finding, {.health = Health::kWarning,

@@ -58,21 +58,34 @@ class ClusterEngine final : public Engine {
   }
 
   Result<std::optional<Entry>> Get(std::string_view key, const Verifier* verifier) override {
-    return Current()->Get(key, verifier);
+    HSMCORE_TRY(const auto engine, Usable());
+    return engine->Get(key, verifier);
   }
   Result<std::vector<Entry>> List(std::string_view prefix, const ListOptions& options) override {
-    return Current()->List(prefix, options);
+    HSMCORE_TRY(const auto engine, Usable());
+    return engine->List(prefix, options);
   }
-  Result<std::uint64_t> Count(std::string_view prefix) override { return Current()->Count(prefix); }
+  Result<std::uint64_t> Count(std::string_view prefix) override {
+    HSMCORE_TRY(const auto engine, Usable());
+    return engine->Count(prefix);
+  }
   Result<std::uint64_t> Commit(const Batch& batch) override;
-  Result<std::uint64_t> Revision() override { return Current()->Revision(); }
-  Result<std::vector<Change>> ChangesSince(std::uint64_t revision) override {
-    return Current()->ChangesSince(revision);
+  Result<std::uint64_t> Revision() override {
+    HSMCORE_TRY(const auto engine, Usable());
+    return engine->Revision();
   }
-  Result<std::vector<Member>> Members(bool verify) override { return Current()->Members(verify); }
+  Result<std::vector<Change>> ChangesSince(std::uint64_t revision) override {
+    HSMCORE_TRY(const auto engine, Usable());
+    return engine->ChangesSince(revision);
+  }
+  Result<std::vector<Member>> Members(bool verify) override {
+    HSMCORE_TRY(const auto engine, Usable());
+    return engine->Members(verify);
+  }
   Result<std::vector<std::string>> Repair(const Verifier* verifier) override {
     HSMCORE_TRY(const auto lock, LockForUpdate());
-    return Current()->Repair(verifier);
+    HSMCORE_TRY(const auto engine, Usable());
+    return engine->Repair(verifier);
   }
 
  protected:
@@ -89,6 +102,8 @@ class ClusterEngine final : public Engine {
 
   std::shared_ptr<Engine> EngineFor(const ClusterFile& file) const;
   std::shared_ptr<Engine> Current();
+  // The same for what looks into the HSMs. kClusterState: zeroized.
+  Result<std::shared_ptr<Engine>> Usable();
   Status CheckWritable(const Batch& batch);
 
   const std::filesystem::path home_;
@@ -123,6 +138,13 @@ std::shared_ptr<Engine> ClusterEngine::Current() {
   return engine_ = EngineFor(*file);
 }
 
+Result<std::shared_ptr<Engine>> ClusterEngine::Usable() {
+  std::shared_ptr<Engine> engine = Current();
+  const std::lock_guard guard(mutex_);
+  if (IsZeroized(state_)) HSMCORE_CHECK(CheckMove(state_, ClusterAction::kUse));
+  return engine;
+}
+
 // Limited-write mode, which holds here for every way to change something.
 Status ClusterEngine::CheckWritable(const Batch& batch) {
   const std::lock_guard guard(mutex_);
@@ -137,7 +159,7 @@ Status ClusterEngine::CheckWritable(const Batch& batch) {
 
 Result<std::uint64_t> ClusterEngine::Commit(const Batch& batch) {
   HSMCORE_TRY(const auto lock, LockForUpdate());
-  const std::shared_ptr<Engine> engine = Current();
+  HSMCORE_TRY(const std::shared_ptr<Engine> engine, Usable());
   HSMCORE_CHECK(CheckWritable(batch));
   return engine->Commit(batch);
 }

@@ -72,6 +72,11 @@ ClusterDescription DescribeFile(const std::filesystem::path& home, const Cluster
                                .backup = change.backup,
                                .rollback_backup = change.rollback_backup};
   }
+  if (file.zeroization) {
+    const Zeroization& zeroization = *file.zeroization;
+    description.zeroization = {
+        .started = zeroization.started, .finished = zeroization.finished, .by = zeroization.by};
+  }
   description.csr = file.draft.csr;
   description.certificate = file.draft.owner.certificate;
   description.trust_anchor = file.draft.owner.trust_anchor;
@@ -81,7 +86,7 @@ ClusterDescription DescribeFile(const std::filesystem::path& home, const Cluster
     hsm.id = place.id;
     hsm.zone = place.zone;
     hsm.type = place.type.empty() ? description.type : place.type;
-    hsm.state = StateOf(place);
+    hsm.state = IsZeroized(file.state) ? NameOf(file.state) : StateOf(place);
     hsm.path = HsmDirectory(home, place);
     description.hsms.push_back(std::move(hsm));
   }

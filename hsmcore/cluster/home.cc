@@ -27,6 +27,7 @@ constexpr unsigned kVersion = 1;
 constexpr const char* kStopped = "STOPPED";
 constexpr const char* kCreating = "CREATE_IN_PROGRESS";
 constexpr const char* kModifying = "MODIFY_IN_PROGRESS";
+constexpr const char* kZeroized = "ZEROIZED";
 constexpr std::size_t kMaxClusterFile = std::size_t{1} << 20;
 
 // Names what a creation that is under way has made, until it is complete.
@@ -42,6 +43,7 @@ json ToJson(const HsmPlace& place) {
   if (place.stopped) hsm["state"] = kStopped;
   if (place.creating) hsm["state"] = kCreating;
   if (place.modifying) hsm["state"] = kModifying;
+  if (place.zeroized) hsm["state"] = kZeroized;
   if (!place.type.empty()) hsm["hsm-type"] = place.type;
   return hsm;
 }
@@ -53,6 +55,11 @@ json ToJson(const TypeChange& change) {
           {"backup", change.backup},
           {"rollback-backup", change.rollback_backup},
           {"keep-new", change.keep_new}};
+}
+
+json ToJson(const Zeroization& zeroization) {
+  return {
+      {"started", zeroization.started}, {"finished", zeroization.finished}, {"by", zeroization.by}};
 }
 
 json ToJson(const ClusterFile& file) {
@@ -71,6 +78,7 @@ json ToJson(const ClusterFile& file) {
   if (!file.source_backup.empty()) object["source-backup"] = file.source_backup;
   if (file.state != ClusterState::kActive) object["state"] = NameOf(file.state);
   if (file.type_change) object["type-change"] = ToJson(*file.type_change);
+  if (file.zeroization) object["zeroization"] = ToJson(*file.zeroization);
   if (IsBeforeActivation(file.state)) {
     const Draft& draft = file.draft;
     object["draft"] = {{"hsm-type", draft.type},
@@ -129,15 +137,25 @@ bool FlagField(const json& object, const char* name) {
   return field != object.end() && field->is_boolean() && field->get<bool>();
 }
 
+std::int64_t TimeField(const json& object, const char* name) {
+  const auto field = object.find(name);
+  return field != object.end() && field->is_number_integer() ? field->get<std::int64_t>() : 0;
+}
+
+std::optional<Zeroization> ZeroizationFrom(const json& object) {
+  const auto field = object.find("zeroization");
+  if (field == object.end() || !field->is_object()) return std::nullopt;
+  return Zeroization{.started = TimeField(*field, "started"),
+                     .finished = TimeField(*field, "finished"),
+                     .by = TextField(*field, "by")};
+}
+
 std::optional<TypeChange> TypeChangeFrom(const json& object) {
   const auto field = object.find("type-change");
   if (field == object.end() || !field->is_object()) return std::nullopt;
-  const auto started = field->find("started");
   return TypeChange{.from = TextField(*field, "from"),
                     .to = TextField(*field, "to"),
-                    .started = started != field->end() && started->is_number_integer()
-                                   ? started->get<std::int64_t>()
-                                   : 0,
+                    .started = TimeField(*field, "started"),
                     .backup = TextField(*field, "backup"),
                     .rollback_backup = TextField(*field, "rollback-backup"),
                     .keep_new = FlagField(*field, "keep-new")};
@@ -159,6 +177,7 @@ Result<std::vector<HsmPlace>> HsmsFrom(const json& hsms, const fs::path& path) {
                       .stopped = state == kStopped,
                       .creating = state == kCreating,
                       .modifying = state == kModifying,
+                      .zeroized = state == kZeroized,
                       .type = TextField(hsm, "hsm-type")});
     if (places.back().id.empty() || places.back().directory.empty()) {
       return std::unexpected(Damaged(path, "names an HSM without id or path").error());
@@ -184,7 +203,8 @@ Result<ClusterFile> FromJson(const json& object, const fs::path& path) {
                    .source_backup = TextField(object, "source-backup"),
                    .rules = RulesFrom(object),
                    .draft = DraftFrom(object),
-                   .type_change = TypeChangeFrom(object)};
+                   .type_change = TypeChangeFrom(object),
+                   .zeroization = ZeroizationFrom(object)};
   const auto state = StateFrom(object);
   if (!state) return std::unexpected(Damaged(path, "has a state that there is not").error());
   file.state = *state;
@@ -192,7 +212,8 @@ Result<ClusterFile> FromJson(const json& object, const fs::path& path) {
     return std::unexpected(Damaged(path, "lacks the type-change of its state").error());
   }
   const auto hsms = object.find("hsms");
-  if (file.id.empty() || (file.root.size() != 32 && !IsBeforeActivation(*state)) ||
+  if (file.id.empty() ||
+      (file.root.size() != 32 && !IsBeforeActivation(*state) && !IsZeroized(*state)) ||
       hsms == object.end() || !hsms->is_array() || hsms->size() > storage::kMaxMembers) {
     return std::unexpected(Damaged(path, "lacks the id, the root or the HSMs").error());
   }
@@ -306,7 +327,8 @@ Result<ClusterFile> Prepare(const ClusterOptions& options, ClusterState state) {
                              .retention_days = options.retention_days,
                              .csr = {},
                              .owner = {}},
-                   .type_change = {}};
+                   .type_change = {},
+                   .zeroization = {}};
   if (state == ClusterState::kUninitialized) {
     file.root.clear();
   } else {

@@ -22,6 +22,7 @@ struct HsmPlace {
   bool stopped = false;             // out of service on purpose
   bool creating = false;   // was being filled; it counts only as long as the HSM is not in sync
   bool modifying = false;  // its store is being made anew; out of service until then
+  bool zeroized = false;   // its store is overwritten, and need only be removed
   std::string type;        // while the HSMs are changed to another one; empty: the cluster's
 };
 
@@ -33,6 +34,13 @@ struct TypeChange {
   std::string backup;           // what the cluster held when it began
   std::string rollback_backup;  // what it held when it was taken back
   bool keep_new = false;        // when it is taken back, keys and users made since stay
+};
+
+// How its key material came to be destroyed.
+struct Zeroization {
+  std::int64_t started = 0;
+  std::int64_t finished = 0;  // 0: not yet
+  std::string by;             // for people
 };
 
 // What a cluster before its activation is to become, and what it got on the way.
@@ -64,6 +72,7 @@ struct ClusterFile {
   ClusterState state = ClusterState::kActive;
   Draft draft;  // before activation
   std::optional<TypeChange> type_change;
+  std::optional<Zeroization> zeroization;
 
   // Whose id the configuration record has. Clusters with the same origin and root are clones.
   const std::string& origin() const { return cloned_from.empty() ? id : cloned_from; }

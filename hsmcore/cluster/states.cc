@@ -18,7 +18,7 @@ struct ActionRow {
   const char* command;
 };
 
-constexpr std::array<ClusterStateRow, 12> kStates = {{
+constexpr std::array<ClusterStateRow, 14> kStates = {{
     {kCreateInProgress, "CREATE_IN_PROGRESS", "its files are being made",
      "a creation that died is swept by the next 'hsmctl cluster create'"},
     {kUninitialized, "UNINITIALIZED", "it belongs to nobody yet",
@@ -45,12 +45,17 @@ constexpr std::array<ClusterStateRow, 12> kStates = {{
      "wait, or repeat 'hsmctl cluster modify --type' with the old type"},
     {kDegraded, "DEGRADED", "it works, and an HSM of it does not",
      "'hsmctl cluster describe' says what is wrong with the HSM; 'hsmctl cluster sync' repairs"},
+    {kZeroizeInProgress, "ZEROIZE_IN_PROGRESS", "its key material is being destroyed",
+     "repeat 'hsmctl cluster zeroize'"},
+    {kZeroized, "ZEROIZED", "its key material was destroyed; its backups stay unless they were too",
+     "'hsmctl cluster delete' removes what is left; 'hsmctl cluster create --source-backup' makes "
+     "another one from a backup"},
     {kDeleteInProgress, "DELETE_IN_PROGRESS", "its files are being removed",
      "repeat 'hsmctl cluster delete'"},
     {kDeleted, "DELETED", "it is gone; its backups stay", ""},
 }};
 
-constexpr std::array<ActionRow, 14> kActions = {{
+constexpr std::array<ActionRow, 15> kActions = {{
     {kCreate, "make it", "cluster create"},
     {kCreateHsm, "add an HSM", "hsm create"},
     {kDeleteHsm, "delete an HSM", "hsm delete"},
@@ -64,12 +69,14 @@ constexpr std::array<ActionRow, 14> kActions = {{
     {kSync, "repair it", "cluster sync"},
     {kModifyType, "change the type of its HSMs", "cluster modify --type"},
     {kRollBack, "go back to the type before", "cluster modify --type"},
+    {kZeroize, "destroy its key material", "cluster zeroize"},
     {kDelete, "delete it", "cluster delete"},
 }};
 
 constexpr const char* kNoHsms = "it has no HSM";
 constexpr const char* kInTime = "within 24 hours of the change's start";
 constexpr const char* kAfterCrash = "after a crash";
+constexpr const char* kByAdmin = "an admin logs in, or --emergency";
 
 constexpr auto kMoves = std::to_array<ClusterMoveRow>({
     {{}, kCreate, kCreateInProgress, kActive, "in one command"},
@@ -77,11 +84,14 @@ constexpr auto kMoves = std::to_array<ClusterMoveRow>({
     {kUninitialized, kCreateHsm, {}, kUninitialized, "the first one makes the CSR"},
     {kUninitialized, kDeleteHsm, {}, kUninitialized, ""},
     {kUninitialized, kInitialize, kInitializeInProgress, kInitialized, "it has an HSM"},
+    {kUninitialized, kZeroize, kZeroizeInProgress, kZeroized, ""},
     {kUninitialized, kDelete, kDeleteInProgress, kDeleted, kNoHsms},
     {kInitializeInProgress, kInitialize, kInitializeInProgress, kInitialized, kAfterCrash},
+    {kInitializeInProgress, kZeroize, kZeroizeInProgress, kZeroized, ""},
     {kInitialized, kCreateHsm, {}, kInitialized, ""},
     {kInitialized, kDeleteHsm, {}, kInitialized, ""},
     {kInitialized, kActivate, {}, kActive, "it has an HSM"},
+    {kInitialized, kZeroize, kZeroizeInProgress, kZeroized, ""},
     {kInitialized, kDelete, kDeleteInProgress, kDeleted, kNoHsms},
     {kActive, kUse, {}, kActive, "it has an HSM"},
     {kActive, kWrite, {}, kActive, "it has an HSM"},
@@ -93,6 +103,7 @@ constexpr auto kMoves = std::to_array<ClusterMoveRow>({
     {kActive, kLoseHsm, {}, kDegraded, ""},
     {kActive, kModifyType, kModifyInProgress, kActive, "all HSMs in sync, at most 27"},
     {kActive, kRollBack, kPendingRollback, kRollbackInProgress, kInTime},
+    {kActive, kZeroize, kZeroizeInProgress, kZeroized, kByAdmin},
     {kActive, kDelete, kDeleteInProgress, kDeleted, kNoHsms},
     {kUpdateInProgress, kUse, {}, kUpdateInProgress, ""},
     {kUpdateInProgress, kWrite, {}, kUpdateInProgress, ""},
@@ -102,16 +113,20 @@ constexpr auto kMoves = std::to_array<ClusterMoveRow>({
     {kUpdateInProgress, kStartHsm, {}, kUpdateInProgress, ""},
     {kUpdateInProgress, kLoseHsm, {}, kDegraded, ""},
     {kUpdateInProgress, kSync, {}, kActive, kAfterCrash},
+    {kUpdateInProgress, kZeroize, kZeroizeInProgress, kZeroized, kByAdmin},
     {kModifyInProgress, kUse, {}, kModifyInProgress, ""},
     {kModifyInProgress, kSync, {}, kModifyInProgress, ""},
     {kModifyInProgress, kModifyType, kModifyInProgress, kActive, kAfterCrash},
     {kModifyInProgress, kRollBack, kPendingRollback, kRollbackInProgress, kInTime},
+    {kModifyInProgress, kZeroize, kZeroizeInProgress, kZeroized, kByAdmin},
     {kPendingRollback, kUse, {}, kPendingRollback, ""},
     {kPendingRollback, kSync, {}, kPendingRollback, ""},
     {kPendingRollback, kRollBack, kPendingRollback, kRollbackInProgress, ""},
+    {kPendingRollback, kZeroize, kZeroizeInProgress, kZeroized, kByAdmin},
     {kRollbackInProgress, kUse, {}, kRollbackInProgress, ""},
     {kRollbackInProgress, kSync, {}, kRollbackInProgress, ""},
     {kRollbackInProgress, kRollBack, kRollbackInProgress, kActive, ""},
+    {kRollbackInProgress, kZeroize, kZeroizeInProgress, kZeroized, kByAdmin},
     {kDegraded, kUse, {}, kDegraded, "an HSM of it works"},
     {kDegraded, kWrite, {}, kDegraded, "two HSMs of it work, or the availability check is off"},
     {kDegraded, kCreateHsm, kUpdateInProgress, kDegraded, ""},
@@ -120,6 +135,11 @@ constexpr auto kMoves = std::to_array<ClusterMoveRow>({
     {kDegraded, kStartHsm, {}, kDegraded, ""},
     {kDegraded, kLoseHsm, {}, kDegraded, ""},
     {kDegraded, kSync, {}, kActive, "the HSM can be reached again; also by the next change"},
+    {kDegraded, kZeroize, kZeroizeInProgress, kZeroized, kByAdmin},
+    {kZeroizeInProgress, kZeroize, kZeroizeInProgress, kZeroized,
+     "after a crash, or with the HSMs that were away"},
+    {kZeroized, kZeroize, kZeroizeInProgress, kZeroized, "for its backups, with --backups"},
+    {kZeroized, kDelete, kDeleteInProgress, kDeleted, ""},
     {kDeleteInProgress, kDelete, kDeleteInProgress, kDeleted, kAfterCrash},
 });
 
@@ -165,6 +185,8 @@ Status CheckMove(ClusterState from, ClusterAction action) {
 bool IsBeforeActivation(ClusterState state) {
   return state == kUninitialized || state == kInitializeInProgress || state == kInitialized;
 }
+
+bool IsZeroized(ClusterState state) { return state == kZeroizeInProgress || state == kZeroized; }
 
 bool IsLimitedWrite(ClusterState state) {
   return state == kModifyInProgress || state == kPendingRollback || state == kRollbackInProgress;

@@ -33,6 +33,7 @@ constexpr auto kOperations = std::to_array<OperationRow>({
     {Operation::kReplicateKey, "copy keys to a clone", {kNo, kYes, kYes, kNo, kNo}},
     {Operation::kReplicateUser, "copy users to a clone", {kNo, kYes, kNo, kNo, kNo}},
     {Operation::kModifyCluster, "change the settings of the cluster", {kNo, kYes, kNo, kNo, kNo}},
+    {Operation::kZeroize, "zeroize the cluster", {kNo, kYes, kNo, kNo, kNo}},
     {Operation::kManageBackups, "manage backups", {kNo, kYes, kNo, kNo, kNo}},
     {Operation::kReadAuditLog, "read the audit log", {kNo, kYes, kNo, kYes, kNo}},
     {Operation::kRotateAuditLog, "rotate the audit log", {kNo, kYes, kNo, kNo, kNo}},

@@ -34,6 +34,7 @@ enum class Operation : std::uint8_t {
   kReplicateKey,  // a crypto user's own keys only
   kReplicateUser,
   kModifyCluster,
+  kZeroize,        // destroy the cluster's key material
   kManageBackups,  // read, copy and delete them, bring keys back
   kReadAuditLog,
   kRotateAuditLog,

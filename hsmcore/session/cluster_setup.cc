@@ -20,6 +20,7 @@
 #include "hsmcore/hsm_type.h"
 #include "policy/gate.h"
 #include "session/backup_content.h"
+#include "session/changing.h"
 #include "session/cluster_backup.h"
 #include "users/backup_policy.h"
 #include "users/directory.h"
@@ -33,6 +34,7 @@ namespace {
 namespace fs = std::filesystem;
 using cluster::ClusterFile;
 using cluster::HsmPlace;
+using session::Changing;
 
 constexpr std::size_t kMaxIdentityKey = 4096;
 
@@ -104,38 +106,6 @@ Status MakeCluster(const ClusterOptions& options, ClusterFile& file) {
 }
 
 // ---- Step by step -------------------------------------------------------------------------------
-
-// A change of cluster.json under the writer lock.
-class Changing {
- public:
-  static Result<Changing> Begin(const fs::path& home, ClusterAction action) {
-    HSMCORE_TRY(ClusterFile before, cluster::ReadClusterFile(home));
-    return Begin(home, action, std::move(before));
-  }
-  // With an engine for the HSMs of `shape`.
-  static Result<Changing> Begin(const fs::path& home, ClusterAction action, ClusterFile shape) {
-    HSMCORE_TRY(auto core, cluster::OpenCore(home, std::move(shape)));
-    HSMCORE_TRY(auto lock, core->engine->LockForUpdate());
-    HSMCORE_TRY(ClusterFile file, cluster::ReadClusterFile(home));
-    HSMCORE_CHECK(CheckMove(file.state, action));
-    return Changing(std::move(core), std::move(lock), std::move(file));
-  }
-  cluster::Core& core() { return *core_; }
-  ClusterFile& file() { return file_; }
-  Status Write() { return cluster::Rewrite(core_->home, file_); }
-  Status WriteAs(ClusterState state) {
-    file_.state = state;
-    return Write();
-  }
-
- private:
-  Changing(std::shared_ptr<cluster::Core> core, std::unique_ptr<storage::WriterLock> lock,
-           ClusterFile file)
-      : core_(std::move(core)), lock_(std::move(lock)), file_(std::move(file)) {}
-  std::shared_ptr<cluster::Core> core_;
-  std::unique_ptr<storage::WriterLock> lock_;  // goes before the core
-  ClusterFile file_;
-};
 
 Status NeedHsm(const ClusterFile& file, std::string_view for_what) {
   if (!file.hsms.empty()) return {};

@@ -68,7 +68,13 @@ unsigned HeldKey::security_bits() const {
   return parts_.ready != nullptr ? parts_.ready->security_bits() : BitsOf(parts_.public_part);
 }
 
+bool HeldKey::IsZeroized() const {
+  const cluster::Core* const core = parts_.core ? parts_.core.get() : parts_.made_in.get();
+  return core != nullptr && core->generations->closed();
+}
+
 bool HeldKey::IsUnchanged(std::uint64_t answers) const {
+  if (IsZeroized()) return false;
   if (parts_.core == nullptr) return !deleted_.load(std::memory_order_acquire);
   return parts_.core->generations->Epoch(keys::EpochSlot(handle_)) == answers >> kEpochShift;
 }
@@ -81,6 +87,10 @@ Status HeldKey::CheckUse(Use use) const {
 
 Status HeldKey::CheckThere() const {
   if (IsUnchanged(answers_.load(std::memory_order_acquire))) return {};
+  if (IsZeroized()) {
+    return Fail(ErrorCode::kKeyGone,
+                Cat("key ", handle_.ToString(), " went with its cluster, which was zeroized"));
+  }
   if (parts_.core != nullptr) return LookAgain();
   return Fail(ErrorCode::kKeyGone, Cat("session key ", handle_.ToString(), " was deleted"));
 }

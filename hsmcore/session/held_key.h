@@ -35,6 +35,8 @@ class HeldKey final : public Key {
     std::uint32_t epoch = 0;  // read before the record was
     // Session keys: kept so that the key can be made persistent.
     std::optional<PrivateMaterial> material;
+    // Session keys: they end with the cluster that they were made in.
+    std::shared_ptr<cluster::Core> made_in;
   };
   // Completes `parts` by what does the operations. `material` nullptr: only the public half.
   static Result<std::shared_ptr<const HeldKey>> Make(Parts parts, const PrivateMaterial* material);
@@ -90,6 +92,7 @@ class HeldKey final : public Key {
     return std::uint64_t{1} << static_cast<unsigned>(use);
   }
   bool IsUnchanged(std::uint64_t answers) const;
+  bool IsZeroized() const;
   Status AskGate(Use use) const;
   // kKeyGone.
   Status CheckThere() const;

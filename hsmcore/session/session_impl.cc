@@ -45,6 +45,9 @@ SessionImpl::SessionImpl(std::shared_ptr<cluster::Core> core, std::optional<Logi
       user_(login_ ? login_->user : std::string()) {}
 
 Status SessionImpl::Allow(policy::Operation operation) const {
+  if (core_->generations->closed()) {
+    return Fail(ErrorCode::kClusterState, "the cluster was zeroized; nothing of it is used again");
+  }
   return policy::Allow(operation, login_ ? std::optional(login_->role) : std::nullopt);
 }
 

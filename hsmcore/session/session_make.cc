@@ -48,6 +48,7 @@ Result<KeyPtr> SessionImpl::MakeSessionKey(const KeyPairMaterial& material, cons
   parts.public_part = material.public_part;
   parts.material = keys::CloneOf(material.private_part);
   parts.rules = Rules();
+  parts.made_in = core_;
   const KeyHandle handle = NextSessionHandle();
   const bool pair = !std::holds_alternative<SecretFacts>(material.public_part);
   parts.private_info = {.handle = handle,

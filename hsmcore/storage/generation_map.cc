@@ -55,7 +55,7 @@ std::uint64_t NumberOf(std::string_view member) {
 struct GenerationMap::Header {
   std::array<char, 8> magic{};
   std::uint32_t version = 0;
-  std::uint32_t unused = 0;
+  std::atomic<std::uint32_t> closed;  // 1: zeroized
   std::array<char, kClusterIdBytes> cluster_id{};
   // The head is written under a sequence lock: the number is odd while that goes on.
   std::atomic<std::uint64_t> sequence;
@@ -84,6 +84,7 @@ GenerationMap::GenerationMap(void* mapping, FileDescriptor file, bool writable)
       header_(static_cast<Header*>(mapping)),
       slots_(reinterpret_cast<std::atomic<std::uint32_t>*>(static_cast<char*>(mapping) +
                                                            kSlotsOffset)),
+      closed_(&header_->closed),
       writable_(writable),
       boot_(ThisBoot()) {
   static_assert(sizeof(Header) <= kSlotsOffset);
@@ -183,7 +184,7 @@ GenerationMap::Head GenerationMap::ReadHead() const {
     // The loads above are acquires: one that saw a writer's value also makes its odd number seen.
     const std::uint64_t after = header_->sequence.load(std::memory_order_relaxed);
     if (before != after || before % 2 != 0) continue;
-    head.busy = head.busy || boot != boot_ || boot == Boot{};
+    head.busy = head.busy || boot != boot_ || boot == Boot{} || closed();
     return head;
   }
   return {.busy = true};
@@ -262,6 +263,16 @@ GenerationMap::Load GenerationMap::ReadLoad(std::size_t place) const {
   const Header::Counts& counts = header_->loads[place];
   return {.operations = counts.operations.load(std::memory_order_relaxed),
           .errors = counts.errors.load(std::memory_order_relaxed)};
+}
+
+Status GenerationMap::Close() {
+  if (!writable_) {
+    return Fail(ErrorCode::kStorageReadOnly,
+                "the file 'generation' of the home cannot be written; make its file system and its "
+                "mode writable");
+  }
+  closed_->store(1, std::memory_order_release);
+  return {};
 }
 
 Status GenerationMap::Begin(std::span<const std::uint64_t> slots) {

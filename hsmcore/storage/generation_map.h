@@ -64,6 +64,11 @@ class GenerationMap {
     return slots_[slot % kSlots].load(std::memory_order_acquire);
   }
 
+  // The cluster was zeroized. Said for good, to every process that has the file mapped; the head is
+  // busy from then on. Close: kStorageReadOnly.
+  bool closed() const { return closed_->load(std::memory_order_relaxed) != 0; }
+  Status Close();
+
   // Begin marks the head busy and the epochs odd; End makes them even, moves them on and publishes
   // the new head. Abandon (a commit that changed nothing) puts the head back, epochs moved on.
   // Begin after a crash first settles what the dead writer left odd. More than kMaxMoved slots are
@@ -105,6 +110,7 @@ class GenerationMap {
   void* mapping_;
   Header* header_;
   std::atomic<std::uint32_t>* slots_;
+  std::atomic<std::uint32_t>* closed_;
   bool writable_;
   bool found_busy_ = false;  // by Begin
   Boot boot_;

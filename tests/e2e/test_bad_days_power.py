@@ -230,3 +230,33 @@ def test_every_step_of_the_end_of_a_cluster(build, one_key, tmp_path, steps, mod
         return died
 
     at_each(steps, area, attempt)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_step_of_a_zeroization(build, one_key, tmp_path, steps, mode):
+    """Nothing is half open: all works, or nothing does, and the same command brings it to its end."""
+    area = tmp_path / "area"
+    outlet = Outlet(build, mode, area)
+    start = one_key.copy(tmp_path / "start-hsm", tmp_path / "start-work")
+    words = ["cluster", "zeroize", "--backups", "--confirm", described(start)["cluster-id"]]
+
+    def attempt(step):
+        home = start.copy(area / "hsm", area / "work")
+        (home.work / "data").write_bytes(b"d" * 32)
+        died = outlet.dies(home, words, ADMIN_PIN, step)
+        state = described(home)["state"]
+        if state == "ACTIVE":
+            works(home)
+            home.cli(*words, pin=ADMIN_PIN)
+        else:
+            assert state == "ZEROIZED" if not died else state in ("ZEROIZE_IN_PROGRESS", "ZEROIZED")
+            refused = home.openssl("pkeyutl", "-sign", "-inkey", "hsm:p256", "-in", "data", expect=None)
+            assert refused.code != 0 and "destroyed" in refused.err
+            home.cli(*words, pin=None)
+        assert described(home)["state"] == "ZEROIZED"
+        assert not [path for path in home.path.rglob("*") if path.match("store.db*") or
+                    path.match("*.hsmbackup*")]
+        home.cli("cluster", "delete", pin=None)
+        return died
+
+    at_each(steps, area, attempt)

@@ -16,7 +16,7 @@ BACKUP_VERBS = ("create", "list", "describe", "verify", "keys", "copy", "delete"
 LEVELS = [
     "",
     "doctor", "cluster", "cluster create", "cluster describe", "cluster sync",
-    *(f"cluster {verb}" for verb in ("activate", "csr", "delete", "initialize", "list")),
+    *(f"cluster {verb}" for verb in ("activate", "csr", "delete", "initialize", "list", "zeroize")),
     "audit", *(f"audit {verb}" for verb in ("checkpoint", "export", "rotate", "show", "verify")),
     "user", "user create", "user delete", "user list", "user change-password", "user unlock",
     "user create-machine-credential", "user delete-machine-credentials",

@@ -75,6 +75,13 @@ struct TypeChangeDescription {
   std::string rollback_backup;  // what it held when it was taken back; empty: it was not
 };
 
+// How the cluster's key material came to be destroyed (zeroize.h).
+struct ZeroizationDescription {
+  std::int64_t started = 0;   // seconds since 1970
+  std::int64_t finished = 0;  // 0: not yet
+  std::string by;             // for people: who
+};
+
 struct ClusterDescription {
   std::string id;
   Bytes root;  // Ed25519 key of the first admin; what the audit log is checked with
@@ -93,6 +100,7 @@ struct ClusterDescription {
   std::uint64_t users = 0;
   std::string source_backup;  // empty: it was not made from one
   std::optional<TypeChangeDescription> type_change;
+  std::optional<ZeroizationDescription> zeroization;
   // The newest that it made itself; empty and 0: there is none in the home.
   std::string newest_backup;
   std::int64_t newest_backup_created = 0;

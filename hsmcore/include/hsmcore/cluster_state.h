@@ -24,6 +24,8 @@ enum class ClusterState : std::uint8_t {
   kPendingRollback,
   kRollbackInProgress,
   kDegraded,
+  kZeroizeInProgress,
+  kZeroized,
   kDeleteInProgress,
   kDeleted,
 };
@@ -43,6 +45,7 @@ enum class ClusterAction : std::uint8_t {
   kSync,
   kModifyType,
   kRollBack,
+  kZeroize,  // destroy its key material
   kDelete,
 };
 
@@ -56,7 +59,7 @@ struct ClusterMoveRow {
 
 struct ClusterStateRow {
   ClusterState state;
-  const char* name;     // as in CloudHSM
+  const char* name;     // as in CloudHSM, where that has it
   const char* meaning;  // for people
   const char* next;     // what an error says to do
 };
@@ -75,6 +78,9 @@ Status CheckMove(ClusterState from, ClusterAction action);
 
 // There is no admin yet, so nothing can be opened.
 bool IsBeforeActivation(ClusterState state);
+
+// Its key material is destroyed, or is being: nothing of it is used again.
+bool IsZeroized(ClusterState state);
 
 // The HSMs are being changed to another type or back: keys and users can be used, and not made,
 // changed or deleted, so that what a backup holds stays all there is.

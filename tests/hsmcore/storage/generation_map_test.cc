@@ -49,6 +49,18 @@ TEST_F(GenerationMapTest, ANewMapIsBusyUntilAHeadIsPublished) {
   EXPECT_EQ(map->ReadHead(), (Head{1, 2, 3, false}));
 }
 
+TEST_F(GenerationMapTest, IsClosedForGoodAndForAll) {
+  const auto map = MustOpen();
+  const auto other = MustOpen();  // another process
+  ASSERT_TRUE(Succeeded(map->Begin({})));
+  ASSERT_TRUE(Succeeded(map->End({}, {1, 2, 3, false})));
+  EXPECT_FALSE(other->closed());
+  ASSERT_TRUE(Succeeded(map->Close()));
+  EXPECT_TRUE(other->closed());
+  EXPECT_TRUE(other->ReadHead().busy);
+  EXPECT_TRUE(MustOpen()->closed());
+}
+
 TEST_F(GenerationMapTest, CountsWhatMembersAreAskedFor) {
   const auto map = MustOpen();
   const auto first = map->LoadPlace("hsm-1");
