@@ -43,6 +43,7 @@ ExitCode ExitCodeOf(hsmcore::ErrorCode code) {
     case kPrivateKeyHeld:
     case kSecretKeyHeld:
     case kSessionKey:
+    case kKeyNotShared:
     case kPublicKeyOnly:
     case kMechanism:
       return kPolicy;

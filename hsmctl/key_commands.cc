@@ -222,13 +222,6 @@ Result<Report> GenerateFile(const Context& context, const GenerateFileOptions& g
   return MessageReport("Successfully generated key file", {{"path", given.path}});
 }
 
-CLI::Option* AddFilter(CLI::App& app, std::vector<std::string>& filter) {
-  return app
-      .add_option("--filter", filter,
-                  "key-reference=0x..., attr.NAME=VALUE or a hsm: URI; all must match")
-      ->type_name("FILTER");
-}
-
 void AddList(CLI::App& group, SelectedCommand& selected) {
   const auto [app, options] =
       AddCommand<ListOptions>(group, selected,
@@ -237,7 +230,7 @@ void AddList(CLI::App& group, SelectedCommand& selected) {
                                .example = "hsmctl --user app key list --filter attr.key-type=rsa "
                                           "attr.class=private-key"},
                               List);
-  AddFilter(*app, options->filter);
+  AddKeyFilter(*app, options->filter);
   app->add_option("--max-items", options->max_items, "How many at most, 10 unless told")
       ->check(CLI::Range(std::size_t{1}, std::size_t{1'000'000}))
       ->type_name("N");
@@ -254,14 +247,14 @@ void AddOneKeyCommands(CLI::App& group, SelectedCommand& selected) {
        .description = "Shows all attributes of one key",
        .example = "hsmctl --user app key show --filter attr.label=tls-2026"},
       Show);
-  AddFilter(*show.app, show.options->filter)->required();
+  AddKeyFilter(*show.app, show.options->filter)->required();
   const auto remove = AddCommand<OneKeyOptions>(
       group, selected,
       {.name = "delete",
        .description = "Deletes one key for good; a pair when the filter fits both halves",
        .example = "hsmctl --user app key delete --filter key-reference=0x0000000000000102"},
       Delete);
-  AddFilter(*remove.app, remove.options->filter)->required();
+  AddKeyFilter(*remove.app, remove.options->filter)->required();
 }
 
 void AddSetAttribute(CLI::App& group, SelectedCommand& selected) {
@@ -272,7 +265,7 @@ void AddSetAttribute(CLI::App& group, SelectedCommand& selected) {
        .example = "hsmctl --user app key set-attribute --filter attr.label=tls-2026 --name sign "
                   "--value true"},
       SetAttribute);
-  AddFilter(*app, options->filter)->required();
+  AddKeyFilter(*app, options->filter)->required();
   app->add_option("--name", options->name, "The attribute")->required()->type_name("NAME");
   app->add_option("--value", options->value, "Its new value")->required()->type_name("VALUE");
 }
@@ -286,7 +279,7 @@ void AddGenerateFile(CLI::App& group, SelectedCommand& selected) {
        .example = "hsmctl --user app key generate-file --encoding reference-pem "
                   "--path /etc/nginx/tls.pem --filter attr.label=tls-2026"},
       GenerateFile);
-  AddFilter(*app, options->filter)->required();
+  AddKeyFilter(*app, options->filter)->required();
   app->add_option("--encoding", options->encoding,
                   "reference-pem (stands for the private key, holds no secret) or pem (public key)")
       ->required()
@@ -310,6 +303,7 @@ void AddKeyCommands(CLI::App& parent, SelectedCommand& selected) {
   AddKeyWrapCommands(*group, selected);
   AddKeyReplicateCommand(*group, selected);
   AddKeyDeriveCommands(*group, selected);
+  AddKeyShareCommands(*group, selected);
 }
 
 }  // namespace hsmctl

@@ -115,6 +115,13 @@ Result<std::string> LabelOf(const std::string& own, const NewKeyOptions& options
 
 }  // namespace
 
+CLI::Option* AddKeyFilter(CLI::App& app, std::vector<std::string>& filter) {
+  return app
+      .add_option("--filter", filter,
+                  "key-reference=0x..., attr.NAME=VALUE or a hsm: URI; all must match")
+      ->type_name("FILTER");
+}
+
 Result<KeyFilter> ParseFilter(const std::vector<std::string>& terms) {
   KeyFilter filter;
   // The URI first: it sets the whole query, the other terms add to it.

@@ -15,7 +15,8 @@
 
 namespace CLI {  // NOLINT(readability-identifier-naming): CLI11's own
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace hsmctl {
 
@@ -26,6 +27,9 @@ struct KeyFilter {
   LoginNames login;
   std::optional<std::string> cluster;
 };
+
+// --filter, for a command about keys.
+CLI::Option* AddKeyFilter(CLI::App& app, std::vector<std::string>& filter);
 
 // Errors: kInvalidArgument, kAttributeUnknown, kUri.
 hsmcore::Result<KeyFilter> ParseFilter(const std::vector<std::string>& terms);

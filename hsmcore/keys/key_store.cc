@@ -64,6 +64,25 @@ bool SameUse(const std::optional<ObjectAttributes>& a, const std::optional<Objec
   return a.has_value() == b.has_value() && (!a || a->flags == b->flags);
 }
 
+// Was the key taken from somebody who had it?
+bool GrantsWereTaken(const std::vector<Grant>& before, const std::vector<Grant>& after) {
+  return !std::ranges::all_of(before, [&after](const Grant& had) {
+    return std::ranges::any_of(after, [&had](const Grant& has) {
+      return has.user == had.user && has.sealed == had.sealed;
+    });
+  });
+}
+
+// Who lost the key knows the DEK, so the others get a new one.
+Status SealAnew(KeyRecord& record, const vault::Identity& owner, const PrivateMaterial& material) {
+  for (Grant& grant : record.grants) {
+    if (grant.user == record.owner) grant.box_key = owner.public_identity().box_key;
+  }
+  const SecretBytes dek = vault::RandomSecret(vault::kSealKeyBytes);
+  HSMCORE_CHECK(SealGrants(record, dek, GrantsToSeal::kAll));
+  return SealPrivate(record, dek, material);
+}
+
 // Opens, lets `change` edit, and seals again, because the body is what the private part is bound
 // to.
 Status EditAndSeal(KeyRecord& record, const users::Actor& owner,
@@ -74,12 +93,17 @@ Status EditAndSeal(KeyRecord& record, const users::Actor& owner,
     HSMCORE_TRY(dek, OpenGrant(record, owner.path, *owner.identity));
     HSMCORE_TRY(material, OpenPrivate(record, *dek));
   }
+  const std::vector<Grant> grants = record.grants;
   HSMCORE_CHECK(change(record));
   ++record.version;
-  if (record.private_half) return SealPrivate(record, *dek, *material);
-  record.sealed.clear();
-  record.grants.clear();
-  return {};
+  if (!record.private_half) {
+    record.sealed.clear();
+    record.grants.clear();
+    return {};
+  }
+  if (GrantsWereTaken(grants, record.grants)) return SealAnew(record, *owner.identity, *material);
+  HSMCORE_CHECK(SealGrants(record, *dek, GrantsToSeal::kNew));
+  return SealPrivate(record, *dek, *material);
 }
 
 }  // namespace
@@ -139,8 +163,8 @@ Result<KeyRecord> Add(cluster::Core& core, const users::Actor& owner, KeyRecord 
   record.created = std::time(nullptr);
   const SecretBytes dek = vault::RandomSecret(vault::kSealKeyBytes);
   if (material != nullptr) {
-    HSMCORE_TRY(Bytes sealed, vault::SealTo(owner.identity->public_identity().box_key, dek));
-    record.grants.push_back({owner.path, std::move(sealed)});
+    record.grants.push_back({owner.path, {}, owner.identity->public_identity().box_key});
+    HSMCORE_CHECK(SealGrants(record, dek, GrantsToSeal::kNew));
   }
   HSMCORE_TRY(const unsigned copies, KeyCopies(core));
   HSMCORE_TRY([[maybe_unused]] const auto revision,
@@ -236,11 +260,13 @@ Result<KeyRecord> Rewrite(cluster::Core& core, const users::Actor& owner, KeyHan
                 }
                 const auto private_before = record.private_half;
                 const auto public_before = record.public_half;
+                const auto grants_before = record.grants;
                 for (std::string& index : IndexPaths(record)) change.Delete(std::move(index));
                 HSMCORE_CHECK(EditAndSeal(record, owner, change_record));
                 HSMCORE_CHECK(PutChanged(core, change, record, owner));
                 if (!SameUse(private_before, record.private_half) ||
-                    !SameUse(public_before, record.public_half)) {
+                    !SameUse(public_before, record.public_half) ||
+                    GrantsWereTaken(grants_before, record.grants)) {
                   change.MoveEpoch(EpochSlot(handle));
                 }
                 result = std::move(record);

@@ -33,8 +33,10 @@ Status ForEach(cluster::Core& core, const std::function<void(const KeyRecord&)>&
 Result<KeyRecord> Add(cluster::Core& core, const users::Actor& owner, KeyRecord record,
                       const PrivateMaterial* material);
 
-// Changes the record of a key that `owner` owns: `change` edits the halves; a record left without
-// halves is removed. kKeyNotFound; kRoleForbids when the key is somebody else's.
+// Changes the record of a key that `owner` owns: `change` edits the halves and the grants; a record
+// left without halves is removed. A grant without `sealed` is sealed; where one was taken away, the
+// key is sealed under a new DEK for those who stay, and its epoch moves. kKeyNotFound; kRoleForbids
+// when the key is somebody else's.
 Result<KeyRecord> Rewrite(cluster::Core& core, const users::Actor& owner, KeyHandle handle,
                           const std::function<Status(KeyRecord&)>& change);
 

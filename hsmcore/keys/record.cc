@@ -98,7 +98,9 @@ Bytes Associated(const KeyRecord& record) {
 Bytes EncodeGrants(const std::vector<Grant>& grants) {
   cbor::Value list = cbor::Value::array();
   for (const Grant& grant : grants) {
-    list.push_back({{"user", grant.user}, {"sealed", cbor::Blob(grant.sealed)}});
+    cbor::Value item = {{"user", grant.user}, {"sealed", cbor::Blob(grant.sealed)}};
+    if (!grant.box_key.empty()) item["box"] = cbor::Blob(grant.box_key);
+    list.push_back(std::move(item));
   }
   return cbor::Encode({{"grants", list}});
 }
@@ -108,7 +110,8 @@ Status DecodeGrants(ByteView bytes, std::string_view path, KeyRecord& record) {
   cbor::Reader in(value, path);
   for (const cbor::Value& item : in.List("grants")) {
     cbor::Reader grant(item, path);
-    record.grants.push_back({grant.Text("user"), grant.Blob("sealed")});
+    record.grants.push_back({grant.Text("user"), grant.Blob("sealed"), {}});
+    if (grant.Has("box")) record.grants.back().box_key = grant.Blob("box");
     HSMCORE_CHECK(grant.Finish());
   }
   return in.Finish();
@@ -168,9 +171,11 @@ KeyInfo KeyRecord::Info(KeyClass klass) const {
   return info;
 }
 
-const Grant* KeyRecord::GrantFor(std::string_view user) const {
+const Grant* KeyRecord::GrantFor(std::string_view user, ByteView box_key) const {
   const auto grant = std::ranges::find(grants, user, &Grant::user);
-  return grant == grants.end() ? nullptr : &*grant;
+  if (grant == grants.end()) return nullptr;
+  const bool his = grant->box_key.empty() || std::ranges::equal(grant->box_key, box_key);
+  return his ? &*grant : nullptr;
 }
 
 std::string KeyPath(KeyHandle handle) { return Cat(kKeyPrefix, Digits(handle.PrivateHalf())); }
@@ -208,9 +213,17 @@ Status SealPrivate(KeyRecord& record, const SecretBytes& dek, const PrivateMater
   return {};
 }
 
+Status SealGrants(KeyRecord& record, const SecretBytes& dek, GrantsToSeal which) {
+  for (Grant& grant : record.grants) {
+    if (which == GrantsToSeal::kNew && !grant.sealed.empty()) continue;
+    HSMCORE_TRY(grant.sealed, vault::SealTo(grant.box_key, dek));
+  }
+  return {};
+}
+
 Result<SecretBytes> OpenGrant(const KeyRecord& record, std::string_view user,
                               const vault::Identity& identity) {
-  const Grant* grant = record.GrantFor(user);
+  const Grant* grant = record.GrantFor(user, identity.public_identity().box_key);
   if (grant == nullptr) {
     return Fail(ErrorCode::kRoleForbids,
                 Cat("key ", record.handle.ToString(), " is not yours and not shared with you"));

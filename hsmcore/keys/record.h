@@ -16,7 +16,10 @@ namespace hsmcore::keys {
 // The key's own sealing key, sealed to one user who may use the key.
 struct Grant {
   std::string user;  // path
-  Bytes sealed;
+  Bytes sealed;      // empty: to be sealed when the record is stored
+  // The user's X25519 key: somebody who gets a deleted user's name does not get his keys. Empty in
+  // records that were written before keys could be shared, for the owner.
+  Bytes box_key = {};  // NOLINT(readability-redundant-member-init): an aggregate may leave it out
 };
 
 // A key pair (or one half of one) as stored under KeyPath: one record, so that no half is ever
@@ -46,7 +49,8 @@ struct KeyRecord {
   }
   // What may be told about a half that is there.
   KeyInfo Info(KeyClass klass) const;
-  const Grant* GrantFor(std::string_view user) const;
+  // nullptr: the key was not given to the user of this path who has this X25519 key.
+  const Grant* GrantFor(std::string_view user, ByteView box_key) const;
 };
 
 std::string KeyPath(KeyHandle handle);
@@ -60,6 +64,9 @@ std::optional<KeyHandle> HandleIn(std::string_view path);
 // Seals the private part under `dek`, for the record as it now is: any later change of the body
 // needs it again.
 Status SealPrivate(KeyRecord& record, const SecretBytes& dek, const PrivateMaterial& material);
+// Seals `dek` for those who are named in the grants: for all, or for those who have nothing yet.
+enum class GrantsToSeal : std::uint8_t { kNew, kAll };
+Status SealGrants(KeyRecord& record, const SecretBytes& dek, GrantsToSeal which);
 // The sealing key, by the grant of `user`. kKeyDamaged; kRoleForbids without a grant.
 Result<SecretBytes> OpenGrant(const KeyRecord& record, std::string_view user,
                               const vault::Identity& identity);

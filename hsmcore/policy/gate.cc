@@ -67,19 +67,20 @@ struct UseRow {
   const char* verb;
   Attribute attribute;
   bool needs_private;
+  bool shared;  // may those do it with whom the key is shared?
 };
 
 constexpr auto kUses = std::to_array<UseRow>({
-    {Key::Use::kSign, "sign", Attribute::kSign, true},
-    {Key::Use::kVerify, "verify", Attribute::kVerify, false},
-    {Key::Use::kEncrypt, "encrypt", Attribute::kEncrypt, false},
-    {Key::Use::kDecrypt, "decrypt", Attribute::kDecrypt, true},
-    {Key::Use::kDerive, "derive", Attribute::kDerive, true},
-    {Key::Use::kWrap, "wrap", Attribute::kWrap, false},
-    {Key::Use::kUnwrap, "unwrap", Attribute::kUnwrap, true},
+    {Key::Use::kSign, "sign", Attribute::kSign, true, true},
+    {Key::Use::kVerify, "verify", Attribute::kVerify, false, true},
+    {Key::Use::kEncrypt, "encrypt", Attribute::kEncrypt, false, true},
+    {Key::Use::kDecrypt, "decrypt", Attribute::kDecrypt, true, true},
+    {Key::Use::kDerive, "derive", Attribute::kDerive, true, false},
+    {Key::Use::kWrap, "wrap", Attribute::kWrap, false, true},
+    {Key::Use::kUnwrap, "unwrap", Attribute::kUnwrap, true, true},
     // A KEM ends where an agreement does, in a secret that two sides share.
-    {Key::Use::kEncapsulate, "encapsulate", Attribute::kDerive, false},
-    {Key::Use::kDecapsulate, "decapsulate", Attribute::kDerive, true},
+    {Key::Use::kEncapsulate, "encapsulate", Attribute::kDerive, false, true},
+    {Key::Use::kDecapsulate, "decapsulate", Attribute::kDerive, true, false},
 });
 
 constexpr bool InEnumOrder() {
@@ -133,6 +134,11 @@ Status AllowUse(Key::Use use, const UsableKey& key) {
     if (!key.private_half) {
       return Fail(ErrorCode::kPublicKeyOnly,
                   Cat("to ", row.verb, ", load the private key with a login"));
+    }
+    if (key.shared && !row.shared) {
+      return Fail(ErrorCode::kRoleForbids,
+                  Cat("key ", key.handle.PrivateHalf().ToString(),
+                      " is shared with you; only its owner may ", row.verb, " with it"));
     }
     if (key.private_half->Has(row.attribute)) return {};
     return std::unexpected(Forbidden(row, key.handle.PrivateHalf()));

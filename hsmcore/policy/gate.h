@@ -65,9 +65,11 @@ struct UsableKey {
   std::optional<AttributeFlags> private_half;
   std::optional<AttributeFlags> public_half;
   bool secret = false;  // a secret key: private_half has its flags
+  bool shared = false;  // by its owner, with the user who asks
 };
 
-// kAttributeForbids names the attribute; kPublicKeyOnly: the private half is not there.
+// kAttributeForbids names the attribute; kPublicKeyOnly: the private half is not there;
+// kRoleForbids: only the owner does this with a private half or a secret key.
 Status AllowUse(Key::Use use, const UsableKey& key);
 
 // May `payload` leave the HSM, encrypted by `wrapping`, for the user of that name? Both as the

@@ -99,9 +99,9 @@ Status HeldKey::AskGate(Use use) const {
   HSMCORE_CHECK(CheckThere());
   std::uint64_t answers = answers_.load(std::memory_order_acquire);  // before the flags
   HSMCORE_CHECK(policy::AllowKeyType(parts_.rules, type(), use));
-  HSMCORE_CHECK(
-      policy::AllowUse(use, {handle_, Flags(parts_.private_info.has_value(), private_flags_),
-                             Flags(parts_.public_info.has_value(), public_flags_), is_secret()}));
+  HSMCORE_CHECK(policy::AllowUse(
+      use, {handle_, Flags(parts_.private_info.has_value(), private_flags_),
+            Flags(parts_.public_info.has_value(), public_flags_), is_secret(), is_shared()}));
   // Not when the epoch has moved on meanwhile: then the next use asks anew. Another use's bit may
   // get lost, which costs no more than that either.
   answers_.compare_exchange_strong(answers, answers | Bit(use), std::memory_order_acq_rel);
@@ -122,6 +122,7 @@ Status HeldKey::LookAgain() const {
       (parts_.public_info && !(*record)->public_half)) {
     return Fail(ErrorCode::kKeyGone, Cat("key ", handle_.ToString(), " was deleted"));
   }
+  HSMCORE_CHECK(CheckRecord(**record));
   if (parts_.private_info) {
     private_flags_.store((*record)->private_half->flags.bits(), std::memory_order_relaxed);
   }
@@ -133,6 +134,18 @@ Status HeldKey::LookAgain() const {
     answers_.store(std::uint64_t{epoch} << kEpochShift, std::memory_order_release);
   }
   return {};
+}
+
+Status HeldKey::CheckRecord(const keys::KeyRecord& record) const {
+  // The words of another owner are not about this key, even when he signs them in its place.
+  if (record.owner != parts_.owner || record.public_part != parts_.public_part) {
+    return Fail(ErrorCode::kKeyGone, Cat("key ", handle_.ToString(),
+                                         " was replaced since it was loaded; load it again"));
+  }
+  if (!parts_.private_info || record.GrantFor(parts_.user, parts_.box_key) != nullptr) return {};
+  return Fail(ErrorCode::kRoleForbids,
+              Cat("key ", handle_.ToString(), " is no longer shared with you; ask its owner, ",
+                  parts_.private_info->owner));
 }
 
 Status HeldKey::CheckPairUse(Use use) const {

@@ -11,6 +11,7 @@
 #include "crypto/secret_key.h"
 #include "crypto/symmetric.h"
 #include "hsmcore/key.h"
+#include "keys/record.h"
 #include "policy/gate.h"
 #include "policy/mode.h"
 
@@ -31,6 +32,9 @@ class HeldKey final : public Key {
     ModeRules rules;  // of the cluster that holds the key
     // Persistent keys: where to look whether the key still is what it was.
     std::shared_ptr<cluster::Core> core;
+    std::string owner;  // path
+    std::string user;   // path of who loaded the private half, and his X25519 key
+    Bytes box_key;
     std::uint64_t version = 0;
     std::uint32_t epoch = 0;  // read before the record was
     // Session keys: kept so that the key can be made persistent.
@@ -94,6 +98,10 @@ class HeldKey final : public Key {
   bool IsUnchanged(std::uint64_t answers) const;
   bool IsZeroized() const;
   Status AskGate(Use use) const;
+  // Somebody else's, who shares it.
+  bool is_shared() const { return parts_.private_info && parts_.user != parts_.owner; }
+  // Is the key in the store still the one that was loaded, for the user who loaded it?
+  Status CheckRecord(const keys::KeyRecord& record) const;
   // kKeyGone.
   Status CheckThere() const;
   Status LookAgain() const;

@@ -37,6 +37,12 @@ Error Ambiguous(const KeyQuery& query, const std::vector<KeyInfo>& found) {
                                         handles, "; name one by handle=")};
 }
 
+// Who shares a key with somebody must not change what that one's own labels name.
+void PreferOwn(std::vector<KeyInfo>& found, std::string_view user) {
+  const auto is_others = [user](const KeyInfo& info) { return info.owner != user; };
+  if (!std::ranges::all_of(found, is_others)) std::erase_if(found, is_others);
+}
+
 }  // namespace
 
 SessionImpl::SessionImpl(std::shared_ptr<cluster::Core> core, std::optional<Login> login)
@@ -58,11 +64,15 @@ Status SessionImpl::AllowNew(KeyType type, policy::Origin origin, bool token) co
 
 // ---- Finding ------------------------------------------------------------------------------------
 
+bool SessionImpl::MayUse(const keys::KeyRecord& record) const {
+  return login_ && record.GrantFor(login_->path(), login_->identity.public_identity().box_key);
+}
+
 std::vector<KeyInfo> SessionImpl::Visible(const keys::KeyRecord& record) const {
   std::vector<KeyInfo> halves;
   if (record.private_half) {
     const bool all = Allow(policy::Operation::kListAllKeys).has_value();
-    if (all || (login_ && record.GrantFor(login_->path()) != nullptr)) {
+    if (all || MayUse(record)) {
       halves.push_back(InfoOf(record, record.private_class()));
     }
   }
@@ -192,7 +202,10 @@ Result<KeyPtr> SessionImpl::LoadHandle(KeyHandle handle, bool want_private) {
     HSMCORE_TRY(const SecretBytes dek, keys::OpenGrant(*record, me.path, *me.identity));
     HSMCORE_TRY(material, keys::OpenPrivate(*record, dek));
     parts.private_info = InfoOf(*record, record->private_class());
+    parts.user = me.path;
+    parts.box_key = me.identity->public_identity().box_key;
   }
+  parts.owner = record->owner;
   if (record->public_half) parts.public_info = InfoOf(*record, KeyClass::kPublicKey);
   parts.public_part = record->public_part;
   parts.core = core_;
@@ -223,7 +236,8 @@ Result<KeyPtr> SessionImpl::LoadLocked(const KeyQuery& query, bool want_private)
       return cached->second.key;
     }
   }
-  HSMCORE_TRY(const auto found, FindLocked(wanted));
+  HSMCORE_TRY(auto found, FindLocked(wanted));
+  if (want_private) PreferOwn(found, user_);
   if (found.empty()) return std::unexpected(NoSuchKey(wanted, want_private, login_.has_value()));
   if (found.size() > 1) return std::unexpected(Ambiguous(wanted, found));
   const KeyHandle handle = found.front().handle.PrivateHalf();

@@ -58,6 +58,8 @@ class SessionImpl final : public Session {
   Status Delete(KeyHandle handle, bool whole_pair) override;
   Result<KeyInfo> SetAttribute(KeyHandle handle, std::string_view name,
                                std::string_view value) override;
+  Result<KeyInfo> ShareKey(KeyHandle handle, std::string_view user) override;
+  Result<KeyInfo> UnshareKey(KeyHandle handle, std::string_view user) override;
   Result<WrappedKey> Wrap(const Key& wrapping, const Key& payload,
                           const WrapMechanism& mechanism) override;
   Result<KeyPtr> Unwrap(const Key& unwrapping, const WrapMechanism& mechanism, ByteView wrapped,
@@ -117,6 +119,8 @@ class SessionImpl final : public Session {
 
   // What may be told about a half, with the admins' marks; RefreshMarks was called before.
   KeyInfo InfoOf(const keys::KeyRecord& record, KeyClass klass) const;
+  // May the user of this session use the private half of a record?
+  bool MayUse(const keys::KeyRecord& record) const;
   // The halves of a record that this session may see.
   std::vector<KeyInfo> Visible(const keys::KeyRecord& record) const;
   // These hold core_->mutex.

@@ -147,6 +147,15 @@ class Session {
   virtual Result<KeyInfo> SetAttribute(KeyHandle handle, std::string_view name,
                                        std::string_view value) = 0;
 
+  // Lets another crypto user encrypt, decrypt, sign, verify, wrap and unwrap with a private or
+  // secret key of one's own. Deriving from it, wrapping it, changing, sharing and deleting it stay
+  // the owner's. Done twice it changes nothing. kUserNotFound; kRoleForbids: somebody else's key;
+  // kInvalidArgument: the owner; kPublicKeyOnly: no private half; kSessionKey.
+  virtual Result<KeyInfo> ShareKey(KeyHandle handle, std::string_view user) = 0;
+  // Takes that back, at the next use in every process that has the key loaded for that user; for
+  // the others it is sealed under a new key. kKeyNotShared.
+  virtual Result<KeyInfo> UnshareKey(KeyHandle handle, std::string_view user) = 0;
+
   // Takes a key of one's own out, encrypted by another key. The payload must be `extractable`; the
   // wrapping key must be held, and may `wrap`; of a pair, the public half does it. Both are asked
   // for as the store has them now. Errors: kAttributeForbids (the detail names the attribute),

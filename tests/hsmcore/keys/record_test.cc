@@ -111,6 +111,23 @@ TEST_F(RecordTest, OnlyTheOwnersSignatureHolds) {
   EXPECT_EQ(OpenGrant(record_, kOwner, *mallory).error().code(), ErrorCode::kKeyDamaged);
 }
 
+// A grant is for the user who was there when it was made.
+TEST_F(RecordTest, AGrantIsForOneIdentity) {
+  const auto web = vault::Identity::New({});
+  const auto successor = vault::Identity::New({});
+  ASSERT_TRUE(web && successor);
+  const std::string path = "user/crypto-user/web";
+  record_.grants.push_back({path, {}, web->public_identity().box_key});
+  ASSERT_TRUE(SealGrants(record_, dek_, GrantsToSeal::kNew));
+  const auto decoded = DecodeRecord(KeyPath(record_.handle), EncodeRecord(record_, owner_));
+  ASSERT_TRUE(decoded.has_value());
+  EXPECT_TRUE(OpenGrant(decoded->record, path, *web));
+  EXPECT_TRUE(OpenGrant(decoded->record, kOwner, owner_));
+  EXPECT_EQ(OpenGrant(decoded->record, path, *successor).error().code(), ErrorCode::kRoleForbids);
+  EXPECT_EQ(decoded->record.Info(KeyClass::kPrivateKey).shared_users,
+            std::vector<std::string>{"web"});
+}
+
 TEST_F(RecordTest, ARecordHoldsForItsPathOnly) {
   const Bytes encoded = EncodeRecord(record_, owner_);
   EXPECT_EQ(DecodeRecord(KeyPath({0x40002}), encoded).error().code(), ErrorCode::kKeyDamaged);

@@ -62,6 +62,20 @@ TEST(GateTest, EachUseNeedsItsAttributeAndNoOther) {
   }
 }
 
+TEST(GateTest, WhoSharesAKeyKeepsDerivation) {
+  using enum Key::Use;
+  const AttributeFlags all = AttributeFlags::FromBits(~0U);
+  for (const Key::Use use : {kSign, kVerify, kEncrypt, kDecrypt, kWrap, kUnwrap}) {
+    EXPECT_TRUE(AllowUse(use, {{0x40000}, all, all, false, true}));
+    EXPECT_TRUE(AllowUse(use, {{0x40000}, all, std::nullopt, true, true}));
+  }
+  EXPECT_TRUE(AllowUse(kEncapsulate, {{0x40000}, all, all, false, true}));  // by the public half
+  for (const Key::Use use : {kDerive, kDecapsulate}) {
+    EXPECT_TRUE(AllowUse(use, {{0x40000}, all, all, false, false}));
+    EXPECT_EQ(CodeOf(AllowUse(use, {{0x40000}, all, all, false, true})), ErrorCode::kRoleForbids);
+  }
+}
+
 TEST(GateTest, ThePublicHalfDoesNotSign) {
   const UsableKey key{{0x40000}, std::nullopt, AttributeFlags::FromBits(~0U)};
   EXPECT_EQ(CodeOf(AllowUse(Key::Use::kSign, key)), ErrorCode::kPublicKeyOnly);

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "keys/sharing.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+
+namespace hsmcore::keys {
+namespace {
+
+std::string NameIn(std::string_view path) { return std::string(path.substr(path.rfind('/') + 1)); }
+
+Status CheckShareable(const KeyRecord& record) {
+  if (record.private_half) return {};
+  return Fail(ErrorCode::kPublicKeyOnly,
+              Cat("key ", record.handle.PublicHalf().ToString(),
+                  " is a public key, which everybody sees; nothing has to be shared"));
+}
+
+Status CheckNotOwner(const KeyRecord& record, std::string_view path) {
+  if (path != record.owner) return {};
+  return Fail(ErrorCode::kInvalidArgument,
+              Cat("'", NameIn(path), "' is the owner of key ", record.handle.ToString()));
+}
+
+// Puts in place of `record`'s grant for the user, if there is one for another of that name.
+void Give(KeyRecord& record, const Recipient& to) {
+  if (record.GrantFor(to.user, to.box_key) != nullptr) return;
+  std::erase_if(record.grants, [&](const Grant& grant) { return grant.user == to.user; });
+  record.grants.push_back({to.user, {}, to.box_key});
+}
+
+Status Take(KeyRecord& record, const std::string& path) {
+  HSMCORE_CHECK(CheckNotOwner(record, path));
+  if (std::erase_if(record.grants, [&](const Grant& grant) { return grant.user == path; }) != 0) {
+    return {};
+  }
+  return Fail(ErrorCode::kKeyNotShared,
+              Cat("key ", record.handle.ToString(), " is not shared with '", NameIn(path), "'"));
+}
+
+// A new DEK is not sealed for users who are gone, or whose name another has now.
+Status DropStrangers(cluster::Core& core, KeyRecord& record) {
+  std::vector<Grant> kept;
+  for (Grant& grant : record.grants) {
+    if (grant.user != record.owner) {
+      const auto identity = users::IdentityOf(core, grant.user);
+      if (!identity && identity.error().code() != ErrorCode::kUserNotFound) {
+        return std::unexpected(identity.error());
+      }
+      if (!identity || identity->box_key != grant.box_key) continue;
+    }
+    kept.push_back(std::move(grant));
+  }
+  record.grants = std::move(kept);
+  return {};
+}
+
+}  // namespace
+
+Result<KeyRecord> Share(cluster::Core& core, const users::Actor& owner, KeyHandle handle,
+                        const std::vector<Recipient>& recipients) {
+  return Rewrite(core, owner, handle, [&](KeyRecord& record) -> Status {
+    HSMCORE_CHECK(CheckShareable(record));
+    for (const Recipient& to : recipients) {
+      HSMCORE_CHECK(CheckNotOwner(record, to.user));
+      Give(record, to);
+    }
+    return DropStrangers(core, record);
+  });
+}
+
+Result<KeyRecord> Unshare(cluster::Core& core, const users::Actor& owner, KeyHandle handle,
+                          const std::vector<std::string>& paths) {
+  return Rewrite(core, owner, handle, [&](KeyRecord& record) -> Status {
+    HSMCORE_CHECK(CheckShareable(record));
+    for (const std::string& path : paths) HSMCORE_CHECK(Take(record, path));
+    return DropStrangers(core, record);
+  });
+}
+
+}  // namespace hsmcore::keys
