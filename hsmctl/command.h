@@ -64,6 +64,7 @@ void AddUserReplicateCommand(CLI::App& user_group, SelectedCommand& selected);
 void AddKeyCreateCommands(CLI::App& key_group, SelectedCommand& selected);
 void AddKeyWrapCommands(CLI::App& key_group, SelectedCommand& selected);
 void AddKeyDeriveCommands(CLI::App& key_group, SelectedCommand& selected);
+void AddKeyLifeCommands(CLI::App& key_group, SelectedCommand& selected);
 void AddKeyShareCommands(CLI::App& key_group, SelectedCommand& selected);
 void AddKeySecretCommands(CLI::App& key_group, CLI::App& import_group, SelectedCommand& selected);
 

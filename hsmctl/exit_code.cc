@@ -44,6 +44,7 @@ ExitCode ExitCodeOf(hsmcore::ErrorCode code) {
     case kSecretKeyHeld:
     case kSessionKey:
     case kKeyNotShared:
+    case kKeyInactive:
     case kPublicKeyOnly:
     case kMechanism:
       return kPolicy;

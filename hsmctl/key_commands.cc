@@ -34,10 +34,16 @@ struct ListOptions {
   std::size_t max_items = 10;
   std::string starting_token;
   bool verbose = false;
+  bool deleted = false;
 };
 
 struct OneKeyOptions {
   std::vector<std::string> filter;
+};
+
+struct DeleteOptions {
+  std::vector<std::string> filter;
+  unsigned recovery_days = 0;  // 0: final
 };
 
 struct SetAttributeOptions {
@@ -60,10 +66,11 @@ struct OneKey {
   std::vector<KeyInfo> halves;
 };
 
-Result<OneKey> LoginAndFindOneKey(const Context& context, const std::vector<std::string>& terms) {
+Result<OneKey> LoginAndFindOneKey(const Context& context, const std::vector<std::string>& terms,
+                                  Versions versions = Versions::kEach) {
   HSMCORE_TRY(const KeyFilter filter, ParseFilter(terms));
   HSMCORE_TRY(SessionPtr session, LoginForKeys(context, filter));
-  HSMCORE_TRY(std::vector<KeyInfo> halves, FindOneKey(*session, filter.query));
+  HSMCORE_TRY(std::vector<KeyInfo> halves, FindOneKey(*session, filter.query, versions));
   return OneKey{.cluster = filter.cluster ? filter.cluster : context.cluster(),
                 .session = std::move(session),
                 .halves = std::move(halves)};
@@ -116,7 +123,8 @@ std::string PageText(const Page& page, bool verbose, bool admin) {
 }
 
 Result<Report> List(const Context& context, const ListOptions& given) {
-  HSMCORE_TRY(const KeyFilter filter, ParseFilter(given.filter));
+  HSMCORE_TRY(KeyFilter filter, ParseFilter(given.filter));
+  filter.query.deleted = given.deleted;
   HSMCORE_TRY(const SessionPtr session, LoginForKeys(context, filter));
   HSMCORE_TRY(std::vector<KeyInfo> all, session->Find(filter.query));
   HSMCORE_TRY(const Page page, TakePage(std::move(all), given));
@@ -143,8 +151,23 @@ Json HandlesJson(const std::vector<KeyInfo>& keys) {
   return {{"key-references", std::move(handles)}};
 }
 
-Result<Report> Delete(const Context& context, const OneKeyOptions& given) {
+Result<Report> DeleteForNow(const OneKey& key, unsigned days) {
+  const KeyInfo& found = key.halves.front();
+  if (found.pair && key.halves.size() != 2) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "--recovery-days is for a whole pair, and the filter fits one half only");
+  }
+  HSMCORE_TRY(const KeyInfo info, key.session->ScheduleDeletion(found.handle, days));
+  Json data = HandlesJson(key.halves);
+  data["deletion-timestamp"] = *info.life.purge;
+  return MessageReport(
+      "Key deleted; until " + TimeText(*info.life.purge) + " 'hsmctl key restore' brings it back",
+      std::move(data));
+}
+
+Result<Report> Delete(const Context& context, const DeleteOptions& given) {
   HSMCORE_TRY(const OneKey key, LoginAndFindOneKey(context, given.filter));
+  if (given.recovery_days != 0) return DeleteForNow(key, given.recovery_days);
   const bool whole_pair = key.halves.size() == 2;
   HSMCORE_CHECK(key.session->Delete(key.halves.front().handle, whole_pair));
   return MessageReport("Key deleted successfully", HandlesJson(key.halves));
@@ -178,6 +201,8 @@ Result<Report> SetAttribute(const Context& context, const SetAttributeOptions& g
   if (!attribute) return Fail(ErrorCode::kAttributeUnknown, given.name);
   HSMCORE_TRY(OneKey key, LoginAndFindOneKey(context, given.filter));
   const std::optional<KeyClass> half = HalfOf(*attribute);
+  const bool of_both = *attribute == Attribute::kStartDate || *attribute == Attribute::kEndDate;
+  if (of_both) key.halves.resize(1);
   if (half && key.halves.size() == 2) {
     std::erase_if(key.halves, [&](const KeyInfo& info) { return info.klass != *half; });
   }
@@ -207,7 +232,7 @@ Result<std::string> ReferencePem(const OneKey& found, const std::optional<std::s
 }
 
 Result<Report> GenerateFile(const Context& context, const GenerateFileOptions& given) {
-  HSMCORE_TRY(const OneKey key, LoginAndFindOneKey(context, given.filter));
+  HSMCORE_TRY(const OneKey key, LoginAndFindOneKey(context, given.filter, Versions::kNewest));
   const KeyInfo& info = key.halves.front();
   if (info.klass == KeyClass::kSecretKey) {
     return Fail(ErrorCode::kKeyTypeMismatch,
@@ -238,6 +263,7 @@ void AddList(CLI::App& group, SelectedCommand& selected) {
                   "Where to go on: the next_token of the list before")
       ->type_name("TOKEN");
   app->add_flag("--verbose", options->verbose, "All attributes of each key");
+  app->add_flag("--deleted", options->deleted, "Deleted keys that 'key restore' brings back");
 }
 
 void AddOneKeyCommands(CLI::App& group, SelectedCommand& selected) {
@@ -248,13 +274,19 @@ void AddOneKeyCommands(CLI::App& group, SelectedCommand& selected) {
        .example = "hsmctl --user app key show --filter attr.label=tls-2026"},
       Show);
   AddKeyFilter(*show.app, show.options->filter)->required();
-  const auto remove = AddCommand<OneKeyOptions>(
+  const auto remove = AddCommand<DeleteOptions>(
       group, selected,
       {.name = "delete",
-       .description = "Deletes one key for good; a pair when the filter fits both halves",
+       .description = "Deletes one key, for good unless --recovery-days is given; a pair when the "
+                      "filter fits both halves",
        .example = "hsmctl --user app key delete --filter key-reference=0x0000000000000102"},
       Delete);
   AddKeyFilter(*remove.app, remove.options->filter)->required();
+  remove.app
+      ->add_option("--recovery-days", remove.options->recovery_days,
+                   "So long 'key restore' brings it back, 7 to 30; without, the deletion is final")
+      ->check(CLI::Range(hsmcore::kMinRecoveryDays, hsmcore::kMaxRecoveryDays))
+      ->type_name("N");
 }
 
 void AddSetAttribute(CLI::App& group, SelectedCommand& selected) {
@@ -304,6 +336,7 @@ void AddKeyCommands(CLI::App& parent, SelectedCommand& selected) {
   AddKeyReplicateCommand(*group, selected);
   AddKeyDeriveCommands(*group, selected);
   AddKeyShareCommands(*group, selected);
+  AddKeyLifeCommands(*group, selected);
 }
 
 }  // namespace hsmctl

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <ctime>
 #include <string_view>
 #include <utility>
 
@@ -146,8 +147,10 @@ Result<std::shared_ptr<Session>> LoginForKeys(const Context& context, const KeyF
   return context.Login(*cluster, names, hsmcore::Role::kCryptoUser);
 }
 
-Result<std::vector<KeyInfo>> FindOneKey(Session& session, const KeyQuery& query) {
+Result<std::vector<KeyInfo>> FindOneKey(Session& session, const KeyQuery& query,
+                                        Versions versions) {
   HSMCORE_TRY(std::vector<KeyInfo> found, session.Find(query));
+  if (versions == Versions::kNewest) KeepNewest(found, std::time(nullptr));
   std::vector<KeyHandle> keys;  // found is ordered by handle: the halves of a pair are neighbours
   for (const KeyInfo& info : found) {
     if (keys.empty() || keys.back().PrivateHalf() != info.handle.PrivateHalf()) {
@@ -162,7 +165,7 @@ Result<std::vector<KeyInfo>> FindOneKey(Session& session, const KeyQuery& query)
 }
 
 Result<hsmcore::KeyPtr> LoadOneKey(Session& session, const KeyQuery& query, bool want_private) {
-  HSMCORE_TRY(const std::vector<KeyInfo> halves, FindOneKey(session, query));
+  HSMCORE_TRY(const std::vector<KeyInfo> halves, FindOneKey(session, query, Versions::kNewest));
   const KeyInfo& found = halves.front();
   KeyQuery exact;
   exact.handle = found.handle;

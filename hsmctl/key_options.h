@@ -38,9 +38,13 @@ hsmcore::Result<KeyFilter> ParseFilter(const std::vector<std::string>& terms);
 hsmcore::Result<std::shared_ptr<hsmcore::Session>> LoginForKeys(const Context& context,
                                                                 const KeyFilter& filter);
 
+// Does the newest active version of a key stand for the others, or is each a key of its own?
+enum class Versions : std::uint8_t { kNewest, kEach };
+
 // The one key that matches: one object, or both halves of a pair. kKeyNotFound, kKeyAmbiguous.
 hsmcore::Result<std::vector<hsmcore::KeyInfo>> FindOneKey(hsmcore::Session& session,
-                                                          const hsmcore::KeyQuery& query);
+                                                          const hsmcore::KeyQuery& query,
+                                                          Versions versions);
 
 // The same, ready to be used: its private half or its public one. kKeyTypeMismatch: it has not got
 // the half that is wanted.

@@ -30,7 +30,8 @@ struct Found {
 Result<Found> LoginAndFind(const Context& context, const ShareOptions& given) {
   HSMCORE_TRY(const KeyFilter filter, ParseFilter(given.filter));
   HSMCORE_TRY(auto session, LoginForKeys(context, filter));
-  HSMCORE_TRY(const std::vector<KeyInfo> halves, FindOneKey(*session, filter.query));
+  HSMCORE_TRY(const std::vector<KeyInfo> halves,
+              FindOneKey(*session, filter.query, Versions::kEach));
   return Found{.session = std::move(session), .handle = halves.front().handle};
 }
 

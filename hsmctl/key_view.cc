@@ -70,11 +70,23 @@ std::string KeyText(const KeyInfo& info) {
   table.AddRow({"shared with", JoinedNames(info.shared_users)});
   table.AddRow({"coverage", CoverageOf(info)});
   table.AddRow({"created", TimeText(info.created)});
+  if (info.life.purge) table.AddRow({"gone after", TimeText(*info.life.purge)});
+  if (info.life.first.value != 0) {
+    table.AddRow({"first version", info.life.first.ToString()});
+  }
+  if (info.life.next.value != 0) table.AddRow({"next version", info.life.next.ToString()});
   for (const AttributeRow& row : hsmcore::AllAttributes()) {
     const std::string text = AttributeText(info, row.attribute);
     if (!text.empty()) table.AddRow({row.name, text});
   }
   return table.ToString();
+}
+
+// What is there only for some keys.
+void AddLife(Json& key_info, const hsmcore::KeyLife& life) {
+  if (life.first.value != 0) key_info["first-version"] = life.first.ToString();
+  if (life.next.value != 0) key_info["next-version"] = life.next.ToString();
+  if (life.purge) key_info["deletion-timestamp"] = *life.purge;
 }
 
 }  // namespace
@@ -85,13 +97,15 @@ Json KeyJson(const KeyInfo& info) {
   for (const AttributeRow& row : hsmcore::AllAttributes()) {
     if (auto value = AttributeJson(info, row)) attributes[row.name] = *std::move(value);
   }
+  Json key_info = {
+      {"key-owners", UsersJson(OwnersOf(info), coverage)},
+      {"shared-users", UsersJson(info.shared_users, coverage)},
+      {"key-quorum-values", {{"manage-key-quorum-value", 0}, {"use-key-quorum-value", 0}}},
+      {"cluster-coverage", coverage},
+      {"create-timestamp", info.created}};
+  AddLife(key_info, info.life);
   return {{"key-reference", info.handle.ToString()},
-          {"key-info",
-           {{"key-owners", UsersJson(OwnersOf(info), coverage)},
-            {"shared-users", UsersJson(info.shared_users, coverage)},
-            {"key-quorum-values", {{"manage-key-quorum-value", 0}, {"use-key-quorum-value", 0}}},
-            {"cluster-coverage", coverage},
-            {"create-timestamp", info.created}}},
+          {"key-info", std::move(key_info)},
           {"attributes", std::move(attributes)}};
 }
 
@@ -107,10 +121,12 @@ std::string KeysText(const std::vector<KeyInfo>& keys) {
 }
 
 std::string ShortKeysText(const std::vector<KeyInfo>& keys) {
-  Table table({"KEY REFERENCE", "CLASS", "TYPE", "OWNER", "LABEL", "ID"});
+  Table table({"KEY REFERENCE", "CLASS", "TYPE", "OWNER", "LABEL", "ID", "VERSION", "STATE"});
   for (const KeyInfo& info : keys) {
     table.AddRow({info.handle.ToString(), NameOf(info.klass), NameOf(info.type()), info.owner,
-                  info.attributes.label, AttributeText(info, Attribute::kId)});
+                  info.attributes.label, AttributeText(info, Attribute::kId),
+                  AttributeText(info, Attribute::kKeyVersion),
+                  AttributeText(info, Attribute::kKeyState)});
   }
   return table.ToString();
 }

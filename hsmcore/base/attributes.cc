@@ -49,6 +49,10 @@ constexpr auto kAttributes = std::to_array<AttributeRow>({
     {kMldsaAlgorithm, "mldsa-algorithm", kText, kNever, kNo, false, false, false},
     {kWrapTemplate, "wrap-template", kTemplate, kOwner, kNo, false, false, false},
     {kUnwrapTemplate, "unwrap-template", kTemplate, kOwner, kNo, false, false, false},
+    {kKeyState, "key-state", kText, kNever, kNo, false, false, false},
+    {kKeyVersion, "key-version", kNumber, kNever, kNo, false, false, false},
+    {kStartDate, "start-date", kText, kOwner, kNo, false, false, false},
+    {kEndDate, "end-date", kText, kOwner, kNo, false, false, false},
 });
 
 constexpr bool InEnumOrder() {

@@ -5,6 +5,7 @@
 #include "base/values.h"
 #include "crypto/asymmetric_key.h"
 #include "hsmcore/key.h"
+#include "keys/life.h"
 
 namespace hsmcore::keys {
 namespace {
@@ -140,6 +141,11 @@ std::string AttributeText(const KeyInfo& info, Attribute attribute) {
       const auto value = crypto::CheckValue(info.public_part);
       return value ? "0x" + ToHex(*value) : std::string();
     }
+    case Attribute::kKeyState:
+    case Attribute::kKeyVersion:
+    case Attribute::kStartDate:
+    case Attribute::kEndDate:
+      return keys::LifeText(info, attribute);
     default:
       return std::visit(
           [attribute](const auto& material) { return keys::MaterialText(material, attribute); },

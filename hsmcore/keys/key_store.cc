@@ -6,7 +6,9 @@
 
 #include "base/cbor.h"
 #include "base/text.h"
+#include "keys/attribute_rules.h"
 #include "keys/handle_counter.h"
+#include "keys/removal.h"
 #include "keys/trusted_mark.h"
 #include "users/availability_policy.h"
 #include "vault/sealing.h"
@@ -156,32 +158,66 @@ Status ForEach(cluster::Core& core, const std::function<void(const KeyRecord&)>&
   }
 }
 
+namespace {
+
+// Puts a new record in: the caller has set all but its handle and what is sealed.
+Status PutNew(cluster::Core& core, storage::Transaction& change, const users::Actor& owner,
+              KeyRecord& record, const PrivateMaterial* material) {
+  HSMCORE_CHECK(CheckLabelsOf(core, record));
+  HSMCORE_TRY(const unsigned copies, KeyCopies(core));
+  // A user who was deleted meanwhile must not leave a key behind that is nobody's.
+  HSMCORE_TRY(const auto still_there, change.Get(owner.path));
+  if (!still_there) return Fail(ErrorCode::kUserNotFound, Cat(owner.path, " was deleted"));
+  HSMCORE_TRY(record.handle, TakeHandle(core, change, record.is_secret()));
+  if (material != nullptr) {
+    const SecretBytes dek = vault::RandomSecret(vault::kSealKeyBytes);
+    HSMCORE_CHECK(SealGrants(record, dek, GrantsToSeal::kAll));
+    HSMCORE_CHECK(SealPrivate(record, dek, *material));
+  }
+  change.Put(KeyPath(record.handle), EncodeRecord(record, *owner.identity));
+  PutIndex(change, record);
+  change.RequireCopies(copies);
+  return {};
+}
+
+Grant OwnersGrant(const users::Actor& owner) {
+  return {owner.path, {}, owner.identity->public_identity().box_key};
+}
+
+// Whatever becomes of it, it must not stop the change that it goes before.
+void PurgeBefore(cluster::Core& core) {
+  [[maybe_unused]] const Status purged = PurgeDue(core, std::time(nullptr));
+}
+
+}  // namespace
+
 Result<KeyRecord> Add(cluster::Core& core, const users::Actor& owner, KeyRecord record,
                       const PrivateMaterial* material) {
-  HSMCORE_CHECK(CheckLabelsOf(core, record));
+  PurgeBefore(core);
   record.owner = owner.path;
   record.created = std::time(nullptr);
-  const SecretBytes dek = vault::RandomSecret(vault::kSealKeyBytes);
-  if (material != nullptr) {
-    record.grants.push_back({owner.path, {}, owner.identity->public_identity().box_key});
-    HSMCORE_CHECK(SealGrants(record, dek, GrantsToSeal::kNew));
-  }
-  HSMCORE_TRY(const unsigned copies, KeyCopies(core));
+  if (material != nullptr) record.grants.push_back(OwnersGrant(owner));
   HSMCORE_TRY([[maybe_unused]] const auto revision,
-              storage::Update(*core.engine, [&](storage::Transaction& change) -> Status {
-                // A user who was deleted meanwhile must not leave a key behind that is nobody's.
-                HSMCORE_TRY(const auto still_there, change.Get(owner.path));
-                if (!still_there) {
-                  return Fail(ErrorCode::kUserNotFound, Cat(owner.path, " was deleted"));
-                }
-                HSMCORE_TRY(record.handle, TakeHandle(core, change, record.is_secret()));
-                if (material != nullptr) HSMCORE_CHECK(SealPrivate(record, dek, *material));
-                change.Put(KeyPath(record.handle), EncodeRecord(record, *owner.identity));
-                PutIndex(change, record);
-                change.RequireCopies(copies);
-                return {};
+              storage::Update(*core.engine, [&](storage::Transaction& change) {
+                return PutNew(core, change, owner, record, material);
               }));
   return record;
+}
+
+Status DropStrangers(cluster::Core& core, KeyRecord& record) {
+  std::vector<Grant> kept;
+  for (Grant& grant : record.grants) {
+    if (grant.user != record.owner) {
+      const auto identity = users::IdentityOf(core, grant.user);
+      if (!identity && identity.error().code() != ErrorCode::kUserNotFound) {
+        return std::unexpected(identity.error());
+      }
+      if (!identity || identity->box_key != grant.box_key) continue;
+    }
+    kept.push_back(std::move(grant));
+  }
+  record.grants = std::move(kept);
+  return {};
 }
 
 Result<KeyRecord> PutBack(cluster::Core& core, KeyHandle handle, ByteView value, ByteView mark) {
@@ -220,7 +256,7 @@ Result<KeyRecord> PutBack(cluster::Core& core, KeyHandle handle, ByteView value,
 
 namespace {
 
-// A record that was left without halves goes, with what belongs to it.
+// A record that was left without halves goes.
 Status PutChanged(cluster::Core& core, storage::Transaction& change, const KeyRecord& record,
                   const users::Actor& owner) {
   const std::string path = KeyPath(record.handle);
@@ -230,49 +266,124 @@ Status PutChanged(cluster::Core& core, storage::Transaction& change, const KeyRe
     PutIndex(change, record);
     return {};
   }
-  change.Delete(path);
-  HSMCORE_CHECK(CountOut(core, change, record.is_secret()));
-  HSMCORE_TRY(const auto mark, change.Get(TrustedPath(record.handle)));
-  if (mark) change.Delete(TrustedPath(record.handle));
+  return Remove(core, change, record);
+}
+
+}  // namespace
+
+namespace {
+
+// The record that `owner` may change.
+Result<KeyRecord> OwnRecord(storage::Transaction& change, const users::Actor& owner,
+                            KeyHandle handle, Which which) {
+  const std::string path = KeyPath(handle);
+  HSMCORE_TRY(const auto stored, change.Get(path));
+  if (!stored) return std::unexpected(NotFound(handle));
+  HSMCORE_TRY(DecodedKey decoded, DecodeRecord(path, *stored));
+  KeyRecord& record = decoded.record;
+  if (record.owner != owner.path) {
+    return Fail(ErrorCode::kRoleForbids,
+                Cat("key ", handle.ToString(), " belongs to ", record.Info({}).owner));
+  }
+  if (!decoded.SignedBy(owner.identity->public_identity().sign_key)) {
+    return Fail(ErrorCode::kKeyDamaged,
+                Cat(path, " was changed in the store; run 'hsmctl cluster sync'"));
+  }
+  if (record.life.purge && which == Which::kLive) {
+    return Fail(
+        ErrorCode::kKeyNotFound,
+        Cat("key ", handle.ToString(), " is deleted; until ", UtcText(*record.life.purge),
+            " 'hsmctl key restore --filter key-reference=", handle.ToString(), "' brings it back"));
+  }
+  if (!record.life.purge && which == Which::kPendingDeletion) {
+    return Fail(ErrorCode::kKeyNotFound, Cat("key ", handle.ToString(), " is not deleted"));
+  }
+  return std::move(record);
+}
+
+Status RewriteIn(cluster::Core& core, storage::Transaction& change, const users::Actor& owner,
+                 KeyRecord& record, const std::function<Status(KeyRecord&)>& change_record) {
+  const auto private_before = record.private_half;
+  const auto public_before = record.public_half;
+  const auto grants_before = record.grants;
+  const KeyLife life_before = record.life;
+  for (std::string& index : IndexPaths(record)) change.Delete(std::move(index));
+  HSMCORE_CHECK(EditAndSeal(record, owner, change_record));
+  HSMCORE_CHECK(PutChanged(core, change, record, owner));
+  if (!SameUse(private_before, record.private_half) ||
+      !SameUse(public_before, record.public_half) || life_before != record.life ||
+      GrantsWereTaken(grants_before, record.grants)) {
+    change.MoveEpoch(EpochSlot(record.handle));
+  }
   return {};
 }
 
 }  // namespace
 
 Result<KeyRecord> Rewrite(cluster::Core& core, const users::Actor& owner, KeyHandle handle,
-                          const std::function<Status(KeyRecord&)>& change_record) {
-  const std::string path = KeyPath(handle);
-  KeyRecord result;
+                          const std::function<Status(KeyRecord&)>& change_record, Which which) {
+  PurgeBefore(core);
+  KeyRecord record;
   HSMCORE_TRY([[maybe_unused]] const auto revision,
               storage::Update(*core.engine, [&](storage::Transaction& change) -> Status {
-                HSMCORE_TRY(const auto stored, change.Get(path));
-                if (!stored) return std::unexpected(NotFound(handle));
-                HSMCORE_TRY(DecodedKey decoded, DecodeRecord(path, *stored));
-                KeyRecord& record = decoded.record;
-                if (record.owner != owner.path) {
-                  return Fail(ErrorCode::kRoleForbids, Cat("key ", handle.ToString(),
-                                                           " belongs to ", record.Info({}).owner));
-                }
-                if (!decoded.SignedBy(owner.identity->public_identity().sign_key)) {
-                  return Fail(ErrorCode::kKeyDamaged, Cat(path,
-                                                          " was changed in the store; run "
-                                                          "'hsmctl cluster sync'"));
-                }
-                const auto private_before = record.private_half;
-                const auto public_before = record.public_half;
-                const auto grants_before = record.grants;
-                for (std::string& index : IndexPaths(record)) change.Delete(std::move(index));
-                HSMCORE_CHECK(EditAndSeal(record, owner, change_record));
-                HSMCORE_CHECK(PutChanged(core, change, record, owner));
-                if (!SameUse(private_before, record.private_half) ||
-                    !SameUse(public_before, record.public_half) ||
-                    GrantsWereTaken(grants_before, record.grants)) {
-                  change.MoveEpoch(EpochSlot(handle));
-                }
-                result = std::move(record);
-                return {};
+                HSMCORE_TRY(record, OwnRecord(change, owner, handle, which));
+                return RewriteIn(core, change, owner, record, change_record);
               }));
-  return result;
+  return record;
+}
+
+namespace {
+
+// The next version of `old`, to be generated: what it has in common with it.
+KeyRecord VersionAfter(const KeyRecord& old, const users::Actor& owner,
+                       const PublicMaterial& material) {
+  KeyRecord record;
+  record.created = std::time(nullptr);
+  record.owner = owner.path;
+  record.public_part = material;
+  record.private_half = old.private_half;
+  record.public_half = old.public_half;
+  for (auto* half : {&record.private_half, &record.public_half}) {
+    if (*half) FinishNew(**half, true);
+  }
+  record.life.version = old.life.version + 1;
+  record.life.first = old.life.first.value != 0 ? old.life.first : old.handle;
+  record.grants = old.grants;
+  for (Grant& grant : record.grants) {
+    if (grant.user == owner.path) grant = OwnersGrant(owner);
+  }
+  return record;
+}
+
+Status CheckNewest(storage::Transaction& change, const KeyRecord& record) {
+  if (record.life.next.value == 0) return {};
+  HSMCORE_TRY(const auto next, change.Get(KeyPath(record.life.next)));
+  if (!next) return {};  // it was deleted
+  return Fail(ErrorCode::kClusterState,
+              Cat("key ", record.handle.ToString(), " has a next version, ",
+                  record.life.next.ToString(), "; rotate that one"));
+}
+
+}  // namespace
+
+Result<KeyRecord> AddVersion(cluster::Core& core, const users::Actor& owner, KeyHandle before,
+                             const KeyPairMaterial& material, std::int64_t end) {
+  PurgeBefore(core);
+  KeyRecord record;
+  HSMCORE_TRY([[maybe_unused]] const auto revision,
+              storage::Update(*core.engine, [&](storage::Transaction& change) -> Status {
+                HSMCORE_TRY(KeyRecord old, OwnRecord(change, owner, before, Which::kLive));
+                HSMCORE_CHECK(CheckNewest(change, old));
+                record = VersionAfter(old, owner, material.public_part);
+                HSMCORE_CHECK(DropStrangers(core, record));
+                HSMCORE_CHECK(PutNew(core, change, owner, record, &material.private_part));
+                return RewriteIn(core, change, owner, old, [&](KeyRecord& version) -> Status {
+                  version.life.next = record.handle;
+                  version.life.end = std::min(version.life.end.value_or(end), end);
+                  return {};
+                });
+              }));
+  return record;
 }
 
 }  // namespace hsmcore::keys

@@ -33,12 +33,22 @@ Status ForEach(cluster::Core& core, const std::function<void(const KeyRecord&)>&
 Result<KeyRecord> Add(cluster::Core& core, const users::Actor& owner, KeyRecord record,
                       const PrivateMaterial* material);
 
+// Stores the next version of a key, with its attributes and for those who have it; the version
+// before is deactivated at `end`. kClusterState: there is a next version already; those of Rewrite.
+Result<KeyRecord> AddVersion(cluster::Core& core, const users::Actor& owner, KeyHandle before,
+                             const KeyPairMaterial& material, std::int64_t end);
+
 // Changes the record of a key that `owner` owns: `change` edits the halves and the grants; a record
 // left without halves is removed. A grant without `sealed` is sealed; where one was taken away, the
 // key is sealed under a new DEK for those who stay, and its epoch moves. kKeyNotFound; kRoleForbids
 // when the key is somebody else's.
+enum class Which : std::uint8_t { kLive, kPendingDeletion };
 Result<KeyRecord> Rewrite(cluster::Core& core, const users::Actor& owner, KeyHandle handle,
-                          const std::function<Status(KeyRecord&)>& change);
+                          const std::function<Status(KeyRecord&)>& change,
+                          Which which = Which::kLive);
+
+// Drops the grants of users who are gone, or whose name another has now.
+Status DropStrangers(cluster::Core& core, KeyRecord& record);
 
 // Puts a key back as it was in a backup of this cluster or of a clone: `value` is a genuine record,
 // and `mark` the admin's word about it, or empty. kClusterState: the key is there, or its owner is

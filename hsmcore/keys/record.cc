@@ -7,6 +7,7 @@
 #include "base/cbor.h"
 #include "base/text.h"
 #include "base/values.h"
+#include "keys/life.h"
 #include "keys/material.h"
 #include "vault/sealing.h"
 
@@ -67,6 +68,8 @@ Bytes EncodeBody(const KeyRecord& record) {
                       {"material", EncodePublic(record.public_part)}};
   if (record.private_half) body["private"] = EncodeHalf(*record.private_half);
   if (record.public_half) body["public"] = EncodeHalf(*record.public_half);
+  cbor::Value life = EncodeLife(record.life);
+  if (!life.empty()) body["life"] = std::move(life);
   return cbor::Encode(body);
 }
 
@@ -84,6 +87,10 @@ Status DecodeBody(ByteView bytes, std::string_view path, KeyRecord& record) {
   }
   if (in.Has("public")) {
     HSMCORE_TRY(record.public_half, DecodeHalf(in.Map("public"), path));
+  }
+  // Not there in records of before, and where all is as it is by default.
+  if (in.Has("life")) {
+    HSMCORE_TRY(record.life, DecodeLife(in.Map("life"), path));
   }
   if (!record.private_half && !record.public_half) in.Refuse("private");
   if (record.is_secret() && record.public_half) in.Refuse("public");
@@ -152,6 +159,12 @@ std::string EscapedLabel(std::string_view label) {
   return text;
 }
 
+// In the order of time.
+std::string PurgePath(std::int64_t time, KeyHandle handle) {
+  const KeyHandle digits{static_cast<std::uint64_t>(time)};
+  return Cat(kPurgeIndex, Digits(digits), "/", Digits(handle));
+}
+
 }  // namespace
 
 KeyInfo KeyRecord::Info(KeyClass klass) const {
@@ -168,6 +181,7 @@ KeyInfo KeyRecord::Info(KeyClass klass) const {
   }
   info.created = created;
   info.pair = private_half && public_half;
+  info.life = life;
   return info;
 }
 
@@ -194,10 +208,18 @@ std::vector<std::string> IndexPaths(const KeyRecord& record) {
     }
     if (!(*half)->id.empty()) paths.push_back(IdIndexPrefix((*half)->id) + Digits(record.handle));
   }
+  if (record.life.purge) paths.push_back(PurgePath(*record.life.purge, record.handle));
   std::ranges::sort(paths);
   const auto twice = std::ranges::unique(paths);
   paths.erase(twice.begin(), twice.end());
   return paths;
+}
+
+std::optional<std::int64_t> PurgeTimeIn(std::string_view path) {
+  if (!path.starts_with(kPurgeIndex)) return std::nullopt;
+  const auto time = HandleIn(path.substr(0, kPurgeIndex.size() + kHandleDigits));
+  if (!time) return std::nullopt;
+  return static_cast<std::int64_t>(time->value);
 }
 
 std::optional<KeyHandle> HandleIn(std::string_view path) {

@@ -38,6 +38,7 @@ struct KeyRecord {
   PublicMaterial public_part;
   std::optional<ObjectAttributes> private_half;
   std::optional<ObjectAttributes> public_half;
+  KeyLife life;
 
   Bytes sealed;  // empty: no private half
   std::vector<Grant> grants;
@@ -54,10 +55,14 @@ struct KeyRecord {
 };
 
 std::string KeyPath(KeyHandle handle);
-// The paths of the entries by which this record is found: one for each label and id.
+// The paths of the entries by which this record is found: one for each label and id, and one for
+// the end of a deleted key.
 std::vector<std::string> IndexPaths(const KeyRecord& record);
 std::string LabelIndexPrefix(std::string_view label);
 std::string IdIndexPrefix(ByteView id);
+inline constexpr std::string_view kPurgeIndex = "purge/";
+// The time in the path of a deleted key's entry; nothing for other paths.
+std::optional<std::int64_t> PurgeTimeIn(std::string_view path);
 // The handle at the end of an index path or key path.
 std::optional<KeyHandle> HandleIn(std::string_view path);
 

@@ -39,23 +39,6 @@ Status Take(KeyRecord& record, const std::string& path) {
               Cat("key ", record.handle.ToString(), " is not shared with '", NameIn(path), "'"));
 }
 
-// A new DEK is not sealed for users who are gone, or whose name another has now.
-Status DropStrangers(cluster::Core& core, KeyRecord& record) {
-  std::vector<Grant> kept;
-  for (Grant& grant : record.grants) {
-    if (grant.user != record.owner) {
-      const auto identity = users::IdentityOf(core, grant.user);
-      if (!identity && identity.error().code() != ErrorCode::kUserNotFound) {
-        return std::unexpected(identity.error());
-      }
-      if (!identity || identity->box_key != grant.box_key) continue;
-    }
-    kept.push_back(std::move(grant));
-  }
-  record.grants = std::move(kept);
-  return {};
-}
-
 }  // namespace
 
 Result<KeyRecord> Share(cluster::Core& core, const users::Actor& owner, KeyHandle handle,

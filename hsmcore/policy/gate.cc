@@ -67,20 +67,21 @@ struct UseRow {
   const char* verb;
   Attribute attribute;
   bool needs_private;
-  bool shared;  // may those do it with whom the key is shared?
+  bool shared;    // may those do it with whom the key is shared?
+  bool protects;  // makes something new, rather than deals with what was made (SP 800-57)
 };
 
 constexpr auto kUses = std::to_array<UseRow>({
-    {Key::Use::kSign, "sign", Attribute::kSign, true, true},
-    {Key::Use::kVerify, "verify", Attribute::kVerify, false, true},
-    {Key::Use::kEncrypt, "encrypt", Attribute::kEncrypt, false, true},
-    {Key::Use::kDecrypt, "decrypt", Attribute::kDecrypt, true, true},
-    {Key::Use::kDerive, "derive", Attribute::kDerive, true, false},
-    {Key::Use::kWrap, "wrap", Attribute::kWrap, false, true},
-    {Key::Use::kUnwrap, "unwrap", Attribute::kUnwrap, true, true},
+    {Key::Use::kSign, "sign", Attribute::kSign, true, true, true},
+    {Key::Use::kVerify, "verify", Attribute::kVerify, false, true, false},
+    {Key::Use::kEncrypt, "encrypt", Attribute::kEncrypt, false, true, true},
+    {Key::Use::kDecrypt, "decrypt", Attribute::kDecrypt, true, true, false},
+    {Key::Use::kDerive, "derive", Attribute::kDerive, true, false, true},
+    {Key::Use::kWrap, "wrap", Attribute::kWrap, false, true, true},
+    {Key::Use::kUnwrap, "unwrap", Attribute::kUnwrap, true, true, false},
     // A KEM ends where an agreement does, in a secret that two sides share.
-    {Key::Use::kEncapsulate, "encapsulate", Attribute::kDerive, false, true},
-    {Key::Use::kDecapsulate, "decapsulate", Attribute::kDerive, true, false},
+    {Key::Use::kEncapsulate, "encapsulate", Attribute::kDerive, false, true, true},
+    {Key::Use::kDecapsulate, "decapsulate", Attribute::kDerive, true, false, false},
 });
 
 constexpr bool InEnumOrder() {
@@ -148,6 +149,32 @@ Status AllowUse(Key::Use use, const UsableKey& key) {
   return std::unexpected(Forbidden(row, key.handle.PublicHalf()));
 }
 
+Status AllowState(Key::Use use, KeyHandle handle, const KeyLife& life) {
+  const UseRow& row = kUses[static_cast<std::size_t>(use)];
+  const std::string name = Cat("key ", handle.ToString());
+  switch (StateOf(life)) {
+    case KeyState::kActive:
+      return {};
+    case KeyState::kPreActivation:
+      return Fail(ErrorCode::kKeyInactive, Cat(name, " may not ", row.verb,
+                                               " yet: its 'start-date' is ", UtcText(*life.start)));
+    case KeyState::kDeactivated:
+      if (!row.protects) return {};
+      return Fail(
+          ErrorCode::kKeyInactive,
+          Cat(name, " may no longer ", row.verb, ": its 'end-date' was ", UtcText(*life.end),
+              life.next.value != 0 ? "; its next version is " : "; 'hsmctl key rotate'",
+              life.next.value != 0 ? life.next.ToString() : " makes the next version"));
+    case KeyState::kDisabled:
+      return Fail(ErrorCode::kKeyInactive,
+                  Cat(name, " is disabled; its owner enables it with 'hsmctl key enable --filter ",
+                      "key-reference=", handle.ToString(), "'"));
+    case KeyState::kPendingDeletion:
+      break;
+  }
+  return Fail(ErrorCode::kKeyGone, Cat(name, " was deleted"));
+}
+
 Status AllowWrap(const KeyInfo& payload, const KeyInfo& wrapping, std::string_view user) {
   const std::string name = Cat("key ", payload.handle.ToString());
   if (payload.klass == KeyClass::kPublicKey) {
@@ -159,6 +186,9 @@ Status AllowWrap(const KeyInfo& payload, const KeyInfo& wrapping, std::string_vi
   if (payload.owner != user) {
     return Fail(ErrorCode::kRoleForbids,
                 Cat(name, " belongs to ", payload.owner, ", who alone may wrap it"));
+  }
+  if (!payload.life.enabled) {
+    return Fail(ErrorCode::kKeyInactive, Cat(name, " is disabled, and does not leave the HSM"));
   }
   if (!payload.attributes.flags.Has(Attribute::kExtractable)) {
     return Fail(ErrorCode::kAttributeForbids,

@@ -72,10 +72,14 @@ struct UsableKey {
 // kRoleForbids: only the owner does this with a private half or a secret key.
 Status AllowUse(Key::Use use, const UsableKey& key);
 
+// The state of the key as the time is (kKeyInactive): a deactivated one deals with what is there
+// already, it verifies, decrypts, unwraps and decapsulates; the detail says what ended it.
+Status AllowState(Key::Use use, KeyHandle handle, const KeyLife& life);
+
 // May `payload` leave the HSM, encrypted by `wrapping`, for the user of that name? Both as the
 // store has them now. kRoleForbids: only the owner takes a key out. kAttributeForbids names the
 // attribute: `extractable`, `wrap-with-trusted` without a trusted wrapping key, what the wrapping
-// key's `wrap-template` asks for; kKeyTypeMismatch: a public key.
+// key's `wrap-template` asks for; kKeyTypeMismatch: a public key; kKeyInactive: disabled.
 Status AllowWrap(const KeyInfo& payload, const KeyInfo& wrapping, std::string_view user);
 
 // May a program have the bytes of a secret key? Only those that it gave itself, for a session key,

@@ -11,6 +11,7 @@
 #include "hsmcore/cluster.h"
 #include "hsmcore/hsm_type.h"
 #include "keys/handle_counter.h"
+#include "keys/removal.h"
 #include "session/audited_session.h"
 #include "session/cluster_backup.h"
 #include "session/cluster_hsm.h"
@@ -213,6 +214,8 @@ Result<std::vector<std::string>> ClusterImpl::Sync() {
   const audit::Scope scope({}, Named(AuditEvent::kClusterSync, Joined(*repaired)));
   HSMCORE_CHECK(keys::Recount(*core_));
   if (!repaired->empty()) NoteDone(scope.entry());
+  // Of no weight here: the next change of a key does it too.
+  [[maybe_unused]] const Status purged = keys::PurgeDue(*core_, std::time(nullptr));
   return repaired;
 }
 

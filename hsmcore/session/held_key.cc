@@ -52,7 +52,29 @@ HeldKey::HeldKey(Parts parts)
       handle_(HandleOf(parts_)),
       answers_(std::uint64_t{parts_.epoch} << kEpochShift),
       private_flags_(FlagBits(parts_.private_info)),
-      public_flags_(FlagBits(parts_.public_info)) {}
+      public_flags_(FlagBits(parts_.public_info)) {
+  if (const KeyInfo* info = private_info() != nullptr ? private_info() : public_info()) {
+    RememberLife(info->life);
+  }
+}
+
+void HeldKey::RememberLife(const KeyLife& life) const {
+  enabled_.store(life.enabled, std::memory_order_relaxed);
+  start_.store(life.start.value_or(kNoTime), std::memory_order_relaxed);
+  end_.store(life.end.value_or(kNoTime), std::memory_order_relaxed);
+  next_.store(life.next.value, std::memory_order_relaxed);
+}
+
+KeyLife HeldKey::Life() const {
+  KeyLife life;
+  life.enabled = enabled_.load(std::memory_order_relaxed);
+  const std::int64_t start = start_.load(std::memory_order_relaxed);
+  const std::int64_t end = end_.load(std::memory_order_relaxed);
+  if (start != kNoTime) life.start = start;
+  if (end != kNoTime) life.end = end;
+  life.next.value = next_.load(std::memory_order_relaxed);
+  return life;
+}
 
 const KeyInfo* HeldKey::private_info() const {
   return parts_.private_info ? &*parts_.private_info : nullptr;
@@ -102,6 +124,10 @@ Status HeldKey::AskGate(Use use) const {
   HSMCORE_CHECK(policy::AllowUse(
       use, {handle_, Flags(parts_.private_info.has_value(), private_flags_),
             Flags(parts_.public_info.has_value(), public_flags_), is_secret(), is_shared()}));
+  const KeyLife life = Life();
+  HSMCORE_CHECK(policy::AllowState(use, handle_, life));
+  // What the clock decides is asked each time.
+  if (life.start || life.end) return {};
   // Not when the epoch has moved on meanwhile: then the next use asks anew. Another use's bit may
   // get lost, which costs no more than that either.
   answers_.compare_exchange_strong(answers, answers | Bit(use), std::memory_order_acq_rel);
@@ -118,7 +144,7 @@ Status HeldKey::LookAgain() const {
                 Cat("key ", handle_.ToString(), " was changed since it was loaded, and cannot be ",
                     "read again (", record.error().Message(), "); restart the program"));
   }
-  if (!*record || (parts_.private_info && !(*record)->private_half) ||
+  if (!*record || (*record)->life.purge || (parts_.private_info && !(*record)->private_half) ||
       (parts_.public_info && !(*record)->public_half)) {
     return Fail(ErrorCode::kKeyGone, Cat("key ", handle_.ToString(), " was deleted"));
   }
@@ -129,6 +155,7 @@ Status HeldKey::LookAgain() const {
   if (parts_.public_info) {
     public_flags_.store((*record)->public_half->flags.bits(), std::memory_order_relaxed);
   }
+  RememberLife((*record)->life);
   // An odd epoch is a commit under way: look again next time too.
   if (epoch % 2 == 0) {
     answers_.store(std::uint64_t{epoch} << kEpochShift, std::memory_order_release);

@@ -95,6 +95,7 @@ class HeldKey final : public Key {
   static constexpr std::uint64_t Bit(Use use) {
     return std::uint64_t{1} << static_cast<unsigned>(use);
   }
+  static constexpr std::int64_t kNoTime = -1;
   bool IsUnchanged(std::uint64_t answers) const;
   bool IsZeroized() const;
   Status AskGate(Use use) const;
@@ -113,12 +114,21 @@ class HeldKey final : public Key {
   // The gate for an operation of a secret key. kKeyTypeMismatch: it is a pair.
   Status CheckSecretUse(Use use) const;
 
+  // The life of the key as the store has it; the parts of it that the gate asks for, each on its
+  // own: a use that falls into a change may see both sides of it.
+  void RememberLife(const KeyLife& life) const;
+  KeyLife Life() const;
+
   const Parts parts_;
   const KeyHandle handle_;
   // What the gate asks, and has answered; changes when the store does.
   mutable std::atomic<std::uint64_t> answers_;
   mutable std::atomic<std::uint32_t> private_flags_;
   mutable std::atomic<std::uint32_t> public_flags_;
+  mutable std::atomic<bool> enabled_ = true;
+  mutable std::atomic<std::int64_t> start_ = kNoTime;
+  mutable std::atomic<std::int64_t> end_ = kNoTime;
+  mutable std::atomic<std::uint64_t> next_ = 0;
   mutable std::atomic<bool> deleted_ = false;
 };
 

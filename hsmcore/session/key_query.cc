@@ -16,7 +16,7 @@ KeyQuery KeyQuery::ByHandle(KeyHandle handle) {
 }
 
 KeyQuery KeyQuery::FromUri(const KeyUri& uri) {
-  return {uri.handle, uri.object, uri.id, uri.klass, {}};
+  return {uri.handle, uri.object, uri.id, uri.klass, {}, false};
 }
 
 std::string KeyQuery::ToString() const {
@@ -48,6 +48,7 @@ bool SameText(const KeyInfo& info, Attribute attribute, const std::string& wante
 }  // namespace
 
 bool Matches(const KeyQuery& query, const KeyInfo& info) {
+  if (query.deleted != info.life.purge.has_value()) return false;
   if (query.handle && *query.handle != info.handle) return false;
   if (query.label && *query.label != info.attributes.label) return false;
   if (query.id && *query.id != info.attributes.id) return false;

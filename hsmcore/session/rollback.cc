@@ -32,7 +32,7 @@ constexpr std::string_view kSettings = "cluster/";
 
 // What belongs to whom before what is whose.
 constexpr auto kKinds = std::to_array<std::string_view>(
-    {kUsers, kSettings, kKeys, keys::kTrustedPrefix, "label/", "id/"});
+    {kUsers, kSettings, kKeys, keys::kTrustedPrefix, "label/", "id/", keys::kPurgeIndex});
 
 bool Stays(std::string_view path) {
   // The log tells of both the change and the way back.

@@ -2,12 +2,14 @@
 #include "session/session_impl.h"
 
 #include <algorithm>
+#include <ctime>
 #include <mutex>
 
 #include "base/text.h"
 #include "hsmcore/key_reference.h"
 #include "hsmcore/key_uri.h"
 #include "keys/attribute_rules.h"
+#include "keys/life.h"
 #include "keys/material.h"
 #include "session/key_query.h"
 
@@ -192,7 +194,7 @@ Result<KeyPtr> SessionImpl::LoadHandle(KeyHandle handle, bool want_private) {
   HSMCORE_CHECK(CheckStillThere());
   HSMCORE_CHECK(RefreshMarks());
   HSMCORE_TRY(const auto record, ReadRecord(handle));
-  if (!record) {
+  if (!record || record->life.purge) {
     return std::unexpected(NoSuchKey(KeyQuery::ByHandle(handle), want_private, login_.has_value()));
   }
   const CacheKey cache_key{record->handle, want_private};
@@ -237,12 +239,15 @@ Result<KeyPtr> SessionImpl::LoadLocked(const KeyQuery& query, bool want_private)
     }
   }
   HSMCORE_TRY(auto found, FindLocked(wanted));
+  const std::size_t matching = found.size();
   if (want_private) PreferOwn(found, user_);
+  KeepNewest(found, std::time(nullptr));
   if (found.empty()) return std::unexpected(NoSuchKey(wanted, want_private, login_.has_value()));
   if (found.size() > 1) return std::unexpected(Ambiguous(wanted, found));
   const KeyHandle handle = found.front().handle.PrivateHalf();
   HSMCORE_TRY(KeyPtr key, LoadHandle(handle, want_private));
-  if (!handle.IsSession() && lookups_revision_ != 0) {
+  // Which version is the newest that is active changes with the time, too.
+  if (matching == 1 && !handle.IsSession() && lookups_revision_ != 0) {
     if (lookups_.size() >= 4 * kCachedKeys) lookups_.clear();
     lookups_[question] = handle;
   }
@@ -331,6 +336,8 @@ Result<KeyInfo> SessionImpl::SetAttribute(KeyHandle handle, std::string_view nam
                                           std::string_view value) {
   if (handle.IsSession()) return KeepSessionKey(handle, name, value);
   if (name == RowOf(Attribute::kTrusted).name) return MarkTrusted(handle, value);
+  const auto attribute = AttributeByName(name);
+  if (attribute && keys::IsDate(*attribute)) return SetDate(handle, *attribute, value);
   HSMCORE_CHECK(Allow(policy::Operation::kManageKeys));
   const std::lock_guard lock(core_->mutex);
   HSMCORE_TRY(const keys::KeyRecord record,

@@ -58,6 +58,10 @@ class SessionImpl final : public Session {
   Status Delete(KeyHandle handle, bool whole_pair) override;
   Result<KeyInfo> SetAttribute(KeyHandle handle, std::string_view name,
                                std::string_view value) override;
+  Result<KeyInfo> SetKeyEnabled(KeyHandle handle, bool enabled) override;
+  Result<KeyInfo> ScheduleDeletion(KeyHandle handle, unsigned days) override;
+  Result<KeyInfo> CancelDeletion(KeyHandle handle) override;
+  Result<KeyPtr> RotateKey(KeyHandle handle, std::int64_t overlap) override;
   Result<KeyInfo> ShareKey(KeyHandle handle, std::string_view user) override;
   Result<KeyInfo> UnshareKey(KeyHandle handle, std::string_view user) override;
   Result<WrappedKey> Wrap(const Key& wrapping, const Key& payload,
@@ -119,6 +123,8 @@ class SessionImpl final : public Session {
 
   // What may be told about a half, with the admins' marks; RefreshMarks was called before.
   KeyInfo InfoOf(const keys::KeyRecord& record, KeyClass klass) const;
+  // The object with this handle, or the one half that a record has.
+  KeyInfo InfoOfHalf(const keys::KeyRecord& record, KeyHandle handle) const;
   // May the user of this session use the private half of a record?
   bool MayUse(const keys::KeyRecord& record) const;
   // The halves of a record that this session may see.
@@ -154,6 +160,13 @@ class SessionImpl final : public Session {
     PrivateMaterial material;  // only where it was asked for
   };
   Result<Fresh> FreshLocked(const HeldKey& key, bool public_half, bool with_material);
+
+  // Changes what both halves have in common, in a key of one's own.
+  Result<KeyInfo> ChangeLife(KeyHandle handle, keys::Which which,
+                             const std::function<Status(keys::KeyRecord&)>& change);
+  Result<KeyInfo> SetDate(KeyHandle handle, Attribute attribute, std::string_view value);
+  // New material of the same kind.
+  Result<KeyPairMaterial> GenerateLike(const PublicMaterial& material);
 
   Result<KeyInfo> MarkTrusted(KeyHandle handle, std::string_view value);
   Result<KeyInfo> KeepSessionKey(KeyHandle handle, std::string_view name, std::string_view value);

@@ -27,8 +27,8 @@ Result<KeyInfo> SessionImpl::ShareKey(KeyHandle handle, std::string_view user) {
   const keys::Recipient to{found.record.path(), found.record.identity.box_key};
   HSMCORE_CHECK(RefreshMarks());
   HSMCORE_TRY(const auto known, ReadRecord(handle));
-  const bool has_it = known && known->owner == Me().path && to.user != known->owner &&
-                      known->GrantFor(to.user, to.box_key) != nullptr;
+  const bool has_it = known && !known->life.purge && known->owner == Me().path &&
+                      to.user != known->owner && known->GrantFor(to.user, to.box_key) != nullptr;
   if (has_it) return InfoOf(*known, known->private_class());
   HSMCORE_TRY(const keys::KeyRecord record, keys::Share(*core_, Me(), handle, {to}));
   return InfoOf(record, record.private_class());

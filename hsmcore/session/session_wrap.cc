@@ -110,7 +110,8 @@ Result<KeyInfo> SessionImpl::MarkTrusted(KeyHandle handle, std::string_view valu
   const std::lock_guard lock(core_->mutex);
   HSMCORE_CHECK(RefreshMarks());
   HSMCORE_TRY(const auto record, ReadRecord(handle));
-  if (!record || !(handle.IsPublicHalf() ? record->public_half : record->private_half)) {
+  if (!record || record->life.purge ||
+      !(handle.IsPublicHalf() ? record->public_half : record->private_half)) {
     return Fail(ErrorCode::kKeyNotFound, Cat("there is no key ", handle.ToString()));
   }
   HSMCORE_CHECK(keys::CheckMarkable(*record, handle));
@@ -139,7 +140,8 @@ Result<SessionImpl::Fresh> SessionImpl::FreshLocked(const HeldKey& key, bool pub
   }
   HSMCORE_CHECK(RefreshMarks());
   HSMCORE_TRY(const auto record, ReadRecord(known->handle));
-  if (!record || !(public_half ? record->public_half : record->private_half)) {
+  if (!record || record->life.purge ||
+      !(public_half ? record->public_half : record->private_half)) {
     return Fail(ErrorCode::kKeyGone, Cat("key ", known->handle.ToString(), " was deleted"));
   }
   fresh.info = InfoOf(*record, known->klass);

@@ -29,7 +29,7 @@ LEVELS = [
     "hsm", *(f"hsm {verb}" for verb in ("create", "delete", "list", "start", "stop")),
     "backup", *(f"backup {verb}" for verb in BACKUP_VERBS), "cluster modify", "user replicate",
     "key replicate", "key wrap", "key unwrap", "key derive", "key encapsulate", "key decapsulate",
-    "key share", "key unshare",
+    "key share", "key unshare", *(f"key {verb}" for verb in ("disable", "enable", "restore", "rotate")),
     *(f"key derive {method}" for method in ("ecdh", "hkdf", "kbkdf", "x963")),
     *(f"key {verb} {method}" for verb in ("wrap", "unwrap") for method in WRAP_METHODS),
 ]

@@ -49,6 +49,11 @@ enum class Attribute : std::uint8_t {
   kMldsaAlgorithm,
   kWrapTemplate,
   kUnwrapTemplate,
+  // Of the life of a key (hsmcore/key_life.h), and so of both halves of a pair:
+  kKeyState,
+  kKeyVersion,
+  kStartDate,
+  kEndDate,
 };
 
 // A set of boolean attributes.

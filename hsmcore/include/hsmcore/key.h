@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "hsmcore/attributes.h"
+#include "hsmcore/key_life.h"
 #include "hsmcore/mechanism.h"
 #include "hsmcore/mode.h"
 #include "hsmcore/symmetric.h"
@@ -29,6 +30,7 @@ struct KeyInfo {
   std::vector<std::string> shared_users;
   std::int64_t created = 0;  // seconds since the epoch
   bool pair = false;         // the other half is an object too
+  KeyLife life = {};  // NOLINT(readability-redundant-member-init): an aggregate may leave it out
 
   KeyType type() const { return TypeOf(public_part); }
 };
@@ -36,6 +38,9 @@ struct KeyInfo {
 // The value of any attribute as text, as hsmctl prints it; empty when the key has no such
 // attribute.
 std::string AttributeText(const KeyInfo& info, Attribute attribute);
+
+// Of several versions of one key leaves the newest that is active, or where none is, the newest.
+void KeepNewest(std::vector<KeyInfo>& found, std::int64_t now);
 
 // One stage of a signature over a message that arrives in pieces. Not for two threads at once.
 // Made by Key::NewSigner and Key::NewVerifier; keeps its key alive.
@@ -71,6 +76,8 @@ bool HasEddsaInstances();
 // Every operation asks the policy gate first. Errors that all of them share:
 //   kAttributeForbids   the detail names the attribute that stood in the way
 //   kKeyGone            deleted or changed since it was loaded: load it again
+//   kKeyInactive        disabled, or not within its dates
+//   kRoleForbids        shared: the owner alone does this, or shares it no longer
 //   kPublicKeyOnly      the operation needs the private half
 //   kKeyTypeMismatch    the mechanism is for another key type
 //   kMechanism, kDigest, kDataLength   parameters or data that do not fit

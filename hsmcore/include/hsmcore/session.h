@@ -37,6 +37,8 @@ struct KeyQuery {
   std::optional<KeyClass> klass;
   // Any attribute by name and text, as in hsmctl's --filter attr.NAME=VALUE.
   std::vector<std::pair<Attribute, std::string>> attributes;
+  // Keys that were deleted and can be restored; without it, the others.
+  bool deleted = false;
 
   static KeyQuery ByHandle(KeyHandle handle);
   static KeyQuery FromUri(const KeyUri& uri);
@@ -98,7 +100,9 @@ class Session {
   // Ordered by handle.
   virtual Result<std::vector<KeyInfo>> Find(const KeyQuery& query) = 0;
 
-  // The one key that matches, ready to be used. A pair whose two halves both match is one key.
+  // The one key that matches, ready to be used. A pair whose two halves both match is one key; of
+  // the versions of a key it is the newest that is active. One's own key stands before those that
+  // others share.
   // `want_private` false gives a key with its public half only, and needs no login.
   // Errors: kKeyNotFound, kKeyAmbiguous (the detail lists the handles), kKeyDamaged.
   virtual Result<KeyPtr> Load(const KeyQuery& query, bool want_private) = 0;
@@ -146,6 +150,21 @@ class Session {
   // Changes one attribute of one object, by the rules of the attribute table.
   virtual Result<KeyInfo> SetAttribute(KeyHandle handle, std::string_view name,
                                        std::string_view value) = 0;
+
+  // ---- The life of one's own keys (hsmcore/key_life.h) ----
+  // Each counts at the next use in every process that has the key loaded. kKeyNotFound,
+  // kRoleForbids, kSessionKey.
+
+  virtual Result<KeyInfo> SetKeyEnabled(KeyHandle handle, bool enabled) = 0;
+  // Deletes a key, both halves of a pair, so that it can be restored for that many days,
+  // kMinRecoveryDays to kMaxRecoveryDays; afterwards the next change of any key removes it for
+  // good. kInvalidArgument, kAttributeForbids without destroyable.
+  virtual Result<KeyInfo> ScheduleDeletion(KeyHandle handle, unsigned days) = 0;
+  virtual Result<KeyInfo> CancelDeletion(KeyHandle handle) = 0;
+  // A new key of the same type with the same attributes, for the same users: the next version. The
+  // one before signs and encrypts for `overlap` more seconds. kClusterState: it has a next version
+  // already; kPublicKeyOnly, and those of Generate.
+  virtual Result<KeyPtr> RotateKey(KeyHandle handle, std::int64_t overlap) = 0;
 
   // Lets another crypto user encrypt, decrypt, sign, verify, wrap and unwrap with a private or
   // secret key of one's own. Deriving from it, wrapping it, changing, sharing and deleting it stay

@@ -91,6 +91,8 @@ TEST_F(RecordTest, AnEditedBodyDoesNotOpen) {
       [](KeyRecord& r) { r.created = 0; },
       [](KeyRecord& r) { std::get<RawPublic>(r.public_part).key[0] ^= 1; },
       [](KeyRecord& r) { r.public_half.reset(); },
+      [](KeyRecord& r) { r.life.enabled = false; },
+      [](KeyRecord& r) { r.life.end = 4102444800; },
       [](KeyRecord& r) { r.sealed[30] ^= 1; },
   };
   for (std::size_t i = 0; i < edits.size(); ++i) {

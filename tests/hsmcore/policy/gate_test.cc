@@ -76,6 +76,30 @@ TEST(GateTest, WhoSharesAKeyKeepsDerivation) {
   }
 }
 
+// SP 800-57 part 1 section 7: after its end a key deals with what was made before.
+TEST(GateTest, TheStateDecides) {
+  using enum Key::Use;
+  const KeyHandle handle{0x40000};
+  KeyLife ended;
+  ended.end = 1;
+  KeyLife early;
+  early.start = 4102444800;  // 2100
+  KeyLife disabled;
+  disabled.enabled = false;
+  for (const Key::Use use : {kSign, kEncrypt, kDerive, kWrap, kEncapsulate}) {
+    EXPECT_TRUE(AllowState(use, handle, {}));
+    EXPECT_EQ(CodeOf(AllowState(use, handle, ended)), ErrorCode::kKeyInactive);
+    EXPECT_EQ(CodeOf(AllowState(use, handle, early)), ErrorCode::kKeyInactive);
+    EXPECT_EQ(CodeOf(AllowState(use, handle, disabled)), ErrorCode::kKeyInactive);
+  }
+  for (const Key::Use use : {kVerify, kDecrypt, kUnwrap, kDecapsulate}) {
+    EXPECT_TRUE(AllowState(use, handle, {}));
+    EXPECT_TRUE(AllowState(use, handle, ended));
+    EXPECT_EQ(CodeOf(AllowState(use, handle, early)), ErrorCode::kKeyInactive);
+    EXPECT_EQ(CodeOf(AllowState(use, handle, disabled)), ErrorCode::kKeyInactive);
+  }
+}
+
 TEST(GateTest, ThePublicHalfDoesNotSign) {
   const UsableKey key{{0x40000}, std::nullopt, AttributeFlags::FromBits(~0U)};
   EXPECT_EQ(CodeOf(AllowUse(Key::Use::kSign, key)), ErrorCode::kPublicKeyOnly);
