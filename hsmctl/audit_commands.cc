@@ -50,6 +50,11 @@ struct VerifyOptions {
   std::vector<std::string> checkpoints;
 };
 
+struct KeyUseOptions {
+  std::string mode;
+  std::vector<std::string> keys;
+};
+
 struct FileOptions {
   std::string path;
 };
@@ -268,6 +273,24 @@ Result<Report> Checkpoint(const Context& context, const FileOptions& given) {
       RecordJson(record, true));
 }
 
+// ---- The use of keys ----------------------------------------------------------------------------
+
+Result<Report> SetKeyUse(const Context& context, const KeyUseOptions& given) {
+  std::vector<hsmcore::KeyHandle> keys;
+  for (const std::string& reference : given.keys) {
+    HSMCORE_TRY(const hsmcore::KeyHandle handle, hsmcore::KeyHandle::Parse(reference));
+    keys.push_back(handle);
+  }
+  HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
+  HSMCORE_TRY(const SessionPtr session,
+              context.Login(*cluster, context.login(), hsmcore::Role::kAdmin));
+  HSMCORE_CHECK(session->SetKeyUseAudit(*hsmcore::KeyUseAuditByName(given.mode), keys));
+  return MessageReport("The use of " +
+                           (keys.empty() ? "all keys" : std::to_string(keys.size()) + " keys") +
+                           " is recorded: " + given.mode,
+                       {{"mode", given.mode}, {"key-references", given.keys}});
+}
+
 // ---- The command line ---------------------------------------------------------------------------
 
 void AddQuery(CLI::App& app, QueryOptions& options) {
@@ -328,6 +351,23 @@ void AddVerify(CLI::App& group, SelectedCommand& selected) {
       ->type_name("FILE");
 }
 
+void AddSetKeyUse(CLI::App& group, SelectedCommand& selected) {
+  const auto [app, options] = AddCommand<KeyUseOptions>(
+      group, selected,
+      {.name = "set-key-use",
+       .description = "Whether signatures, decryptions and so on are in the log; takes an admin",
+       .example = "hsmctl --user admin audit set-key-use --mode buffered"},
+      SetKeyUse);
+  app->add_option("--mode", options->mode,
+                  "off; buffered: counted, written every 10,000 uses or minute; strict: each one, "
+                  "before it happens")
+      ->required()
+      ->check(CLI::IsMember({"off", "buffered", "strict"}))
+      ->type_name("MODE");
+  app->add_option("--key", options->keys, "Only for these; else for all without one of their own")
+      ->type_name("REFERENCE");
+}
+
 }  // namespace
 
 void AddAuditCommands(CLI::App& parent, SelectedCommand& selected) {
@@ -338,6 +378,7 @@ void AddAuditCommands(CLI::App& parent, SelectedCommand& selected) {
   AddShow(*group, selected);
   AddExport(*group, selected);
   AddVerify(*group, selected);
+  AddSetKeyUse(*group, selected);
   const auto checkpoint = AddCommand<FileOptions>(
       *group, selected,
       {.name = "checkpoint",

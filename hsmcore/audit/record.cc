@@ -124,6 +124,11 @@ constexpr auto kEvents = std::to_array<AuditEventRow>({
     {kMachineCredentialCreate, "machine-credential-create", ""},
     {kMachineCredentialDelete, "machine-credential-delete", ""},
     {kUserReplicate, "user-replicate", "CN_CREATE_USER"},
+    {kUserChangeMfa, "user-change-mfa", ""},
+    {kQuorumSetValue, "quorum-set-value", "CN_SET_M_VALUE"},
+    {kQuorumToken, "quorum-token", "CN_GET_TOKEN"},
+    {kQuorumApproval, "quorum-approval", "CN_APPROVE_TOKEN"},
+    {kGroupModify, "group-modify", ""},
     {kKeyGenerate, "key-generate", "CN_GENERATE_KEY"},
     {kKeyImport, "key-import", "CN_CREATE_OBJECT"},
     {kKeyDerive, "key-derive", "CN_DERIVE_KEY"},
@@ -134,6 +139,10 @@ constexpr auto kEvents = std::to_array<AuditEventRow>({
     {kKeyTransfer, "key-transfer", ""},
     {kKeyDelete, "key-delete", "CN_TOMBSTONE_OBJECT"},
     {kKeyReplicate, "key-replicate", "CN_INSERT_MASKED_OBJECT_USER"},
+    {kKeyShare, "key-share", "CN_SHARE_OBJECT"},
+    {kKeyUnshare, "key-unshare", "CN_SHARE_OBJECT"},
+    {kKeyRestore, "key-restore", ""},
+    {kKeyRotate, "key-rotate", "CN_GENERATE_KEY"},
     {kKeyUse, "key-use", ""},
     {kChange, "change", ""},
     {kAuditCheckpoint, "audit-checkpoint", ""},
@@ -156,6 +165,18 @@ const char* NameOf(AuditEvent event) { return kEvents[static_cast<std::size_t>(e
 std::optional<AuditEvent> AuditEventByName(std::string_view name) {
   const auto* row = std::ranges::find(kEvents, name, &AuditEventRow::name);
   return row == kEvents.end() ? std::nullopt : std::optional(row->event);
+}
+
+const char* NameOf(KeyUseAudit mode) {
+  static constexpr const char* kNames[] = {"off", "buffered", "strict"};
+  return kNames[static_cast<std::size_t>(mode)];
+}
+
+std::optional<KeyUseAudit> KeyUseAuditByName(std::string_view name) {
+  for (const KeyUseAudit mode : {KeyUseAudit::kOff, KeyUseAudit::kBuffered, KeyUseAudit::kStrict}) {
+    if (name == NameOf(mode)) return mode;
+  }
+  return std::nullopt;
 }
 
 Result<AuditRecord> DecodeAuditRecord(ByteView stored) {

@@ -15,18 +15,15 @@
 namespace hsmcore::keys {
 namespace {
 
-// The users who had one before, without the giver. A user who is gone gets none.
-Result<std::vector<Grant>> GrantsFor(cluster::Core& core, const KeyRecord& record,
-                                     const Handover& who, const SecretBytes& dek) {
-  std::vector<Grant> grants;
-  HSMCORE_TRY(Bytes own, vault::SealTo(who.to.identity->public_identity().box_key, dek));
-  grants.push_back({who.to.path, std::move(own)});
+// The users who had one before, without the giver, to be sealed anew. A user who is gone gets none.
+std::vector<Grant> GrantsFor(cluster::Core& core, const KeyRecord& record, const Handover& who) {
+  std::vector<Grant> grants = {{who.to.path, {}, who.to.identity->public_identity().box_key}};
   for (const Grant& grant : record.grants) {
     if (grant.user == who.from.path || grant.user == who.to.path) continue;
     const auto identity = users::IdentityOf(core, grant.user);
-    if (!identity) continue;
-    HSMCORE_TRY(Bytes sealed, vault::SealTo(identity->box_key, dek));
-    grants.push_back({grant.user, std::move(sealed)});
+    if (identity && identity->box_key == grant.box_key) {
+      grants.push_back({grant.user, {}, grant.box_key});
+    }
   }
   return grants;
 }
@@ -53,7 +50,8 @@ Status HandOverOne(cluster::Core& core, storage::Transaction& change, const Hand
   ++record.version;
   if (material) {
     const SecretBytes dek = vault::RandomSecret(vault::kSealKeyBytes);
-    HSMCORE_TRY(record.grants, GrantsFor(core, record, who, dek));
+    record.grants = GrantsFor(core, record, who);
+    HSMCORE_CHECK(SealGrants(record, dek, GrantsToSeal::kAll));
     HSMCORE_CHECK(SealPrivate(record, dek, *material));
   }
   change.Put(path, EncodeRecord(record, *who.to.identity));

@@ -111,6 +111,8 @@ const char* NameOf(Asker asker) {
   return kNames[static_cast<std::size_t>(asker)];
 }
 
+const char* NameOf(Key::Use use) { return kUses[static_cast<std::size_t>(use)].verb; }
+
 std::span<const OperationRow> AllOperations() { return kOperations; }
 
 Status Allow(Operation operation, Asker asker) {

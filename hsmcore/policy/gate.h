@@ -68,6 +68,8 @@ struct UsableKey {
   bool shared = false;  // by its owner, with the user who asks
 };
 
+const char* NameOf(Key::Use use);  // "sign"
+
 // kAttributeForbids names the attribute; kPublicKeyOnly: the private half is not there;
 // kRoleForbids: only the owner does this with a private half or a secret key.
 Status AllowUse(Key::Use use, const UsableKey& key);

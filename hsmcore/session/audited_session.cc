@@ -158,6 +158,36 @@ Result<KeyInfo> AuditedSession::SetAttribute(KeyHandle handle, std::string_view 
                [&] { return session_->SetAttribute(handle, name, value); });
 }
 
+Result<KeyInfo> AuditedSession::SetKeyEnabled(KeyHandle handle, bool enabled) {
+  return Audit(OfKeys(kKeyModify, {handle}, enabled ? "enabled" : "disabled"),
+               [&] { return session_->SetKeyEnabled(handle, enabled); });
+}
+
+Result<KeyInfo> AuditedSession::ScheduleDeletion(KeyHandle handle, unsigned days) {
+  return Audit(OfKeys(kKeyDelete, {handle}, Cat("in ", days, " days")),
+               [&] { return session_->ScheduleDeletion(handle, days); });
+}
+
+Result<KeyInfo> AuditedSession::CancelDeletion(KeyHandle handle) {
+  return Audit(OfKeys(kKeyRestore, {handle}), [&] { return session_->CancelDeletion(handle); });
+}
+
+Result<KeyPtr> AuditedSession::RotateKey(KeyHandle handle, std::int64_t overlap) {
+  return Audit(OfKeys(kKeyRotate, {handle}), [&] { return session_->RotateKey(handle, overlap); });
+}
+
+Result<KeyInfo> AuditedSession::ShareKey(KeyHandle handle, std::string_view user) {
+  audit::Entry entry = OfUser(kKeyShare, Role::kCryptoUser, user);
+  entry.keys = {handle.PrivateHalf()};
+  return Audit(std::move(entry), [&] { return session_->ShareKey(handle, user); });
+}
+
+Result<KeyInfo> AuditedSession::UnshareKey(KeyHandle handle, std::string_view user) {
+  audit::Entry entry = OfUser(kKeyUnshare, Role::kCryptoUser, user);
+  entry.keys = {handle.PrivateHalf()};
+  return Audit(std::move(entry), [&] { return session_->UnshareKey(handle, user); });
+}
+
 // Nothing leaves the HSM without a record, unless both keys are of this process alone.
 Result<WrappedKey> AuditedSession::Wrap(const Key& wrapping, const Key& payload,
                                         const WrapMechanism& mechanism) {
@@ -283,6 +313,11 @@ Result<AuditReport> AuditedSession::VerifyAudit(std::span<const AuditCheckpoint>
 
 Result<AuditRecord> AuditedSession::CreateAuditCheckpoint() {
   return Audit(Of(kAuditCheckpoint), [&] { return session_->CreateAuditCheckpoint(); });
+}
+
+Status AuditedSession::SetKeyUseAudit(KeyUseAudit mode, const std::vector<KeyHandle>& keys) {
+  return Audit(OfKeys(kClusterModify, keys, Cat("key-use-audit=", NameOf(mode))),
+               [&] { return session_->SetKeyUseAudit(mode, keys); });
 }
 
 Status AuditedSession::RotateAudit(std::uint64_t last) {

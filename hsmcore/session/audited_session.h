@@ -46,6 +46,12 @@ class AuditedSession final : public Session {
   Status Delete(KeyHandle handle, bool whole_pair) override;
   Result<KeyInfo> SetAttribute(KeyHandle handle, std::string_view name,
                                std::string_view value) override;
+  Result<KeyInfo> SetKeyEnabled(KeyHandle handle, bool enabled) override;
+  Result<KeyInfo> ScheduleDeletion(KeyHandle handle, unsigned days) override;
+  Result<KeyInfo> CancelDeletion(KeyHandle handle) override;
+  Result<KeyPtr> RotateKey(KeyHandle handle, std::int64_t overlap) override;
+  Result<KeyInfo> ShareKey(KeyHandle handle, std::string_view user) override;
+  Result<KeyInfo> UnshareKey(KeyHandle handle, std::string_view user) override;
   Result<WrappedKey> Wrap(const Key& wrapping, const Key& payload,
                           const WrapMechanism& mechanism) override;
   Result<KeyPtr> Unwrap(const Key& unwrapping, const WrapMechanism& mechanism, ByteView wrapped,
@@ -80,6 +86,7 @@ class AuditedSession final : public Session {
   Result<AuditReport> VerifyAudit(std::span<const AuditCheckpoint> checkpoints) override;
   Result<AuditRecord> CreateAuditCheckpoint() override;
   Status RotateAudit(std::uint64_t last) override;
+  Status SetKeyUseAudit(KeyUseAudit mode, const std::vector<KeyHandle>& keys) override;
 
  private:
   // Does it with a scope of that entry; a refusal is noted.

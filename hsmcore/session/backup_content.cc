@@ -23,7 +23,7 @@ using cluster::BackupWriter;
 
 // In this order, so that who has signed an entry is known when it comes. "lockout/" is left out:
 // wrong passwords of then say nothing about now.
-constexpr std::array<std::string_view, 8> kKinds = {"user/",  "cluster/", "key/",  "trusted/",
+constexpr std::array<std::string_view, 8> kKinds = {"user/",  "cluster/", "key/",   "trusted/",
                                                     "label/", "id/",      "purge/", "audit/"};
 
 bool IsFoundation(std::string_view key) {

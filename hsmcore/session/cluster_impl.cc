@@ -3,6 +3,7 @@
 #include <map>
 #include <mutex>
 #include <new>
+#include <utility>
 
 #include "base/fork_guard.h"
 #include "base/text.h"
@@ -163,6 +164,8 @@ Result<std::uint64_t> ClusterImpl::RecordRevision(const std::string& path) {
 }
 
 Result<std::shared_ptr<Session>> ClusterImpl::Login(const Credential& credential, Role role) {
+  // Goes after the mutex is free: its log of uses writes what is left (key_use_log.h).
+  std::shared_ptr<Session> before;
   const std::lock_guard lock(core_->mutex);
   HSMCORE_TRY(const std::string user, UserFor(credential, role));
   const std::string path = users::UserPath(role, user);
@@ -178,7 +181,10 @@ Result<std::shared_ptr<Session>> ClusterImpl::Login(const Credential& credential
   HSMCORE_TRY(vault::Identity identity, users::Authenticate(*core_, role, user, credential));
   auto session = std::make_shared<session::AuditedSession>(
       core_, std::make_shared<SessionImpl>(core_, session::Login{std::move(identity), user, role}));
-  logins_[path] = {tag, session, revision};
+  KnownLogin& login = logins_[path];
+  before = std::exchange(login.session, session);
+  login.tag = tag;
+  login.record_revision = revision;
   return session;
 }
 

@@ -176,7 +176,10 @@ Status HeldKey::CheckRecord(const keys::KeyRecord& record) const {
 }
 
 Status HeldKey::CheckPairUse(Use use) const {
-  if (parts_.ready != nullptr) return CheckUse(use);
+  if (parts_.ready != nullptr) {
+    HSMCORE_CHECK(CheckUse(use));
+    return Record(use);
+  }
   return Fail(ErrorCode::kKeyTypeMismatch,
               Cat("key ", handle_.ToString(), " is a secret key; this operation needs a key pair"));
 }
@@ -259,7 +262,10 @@ Result<SecretBytes> HeldKey::Decapsulate(const KemMechanism& mechanism, ByteView
 }
 
 Status HeldKey::CheckSecretUse(Use use) const {
-  if (parts_.secret != nullptr) return CheckUse(use);
+  if (parts_.secret != nullptr) {
+    HSMCORE_CHECK(CheckUse(use));
+    return Record(use);
+  }
   return Fail(ErrorCode::kKeyTypeMismatch, Cat("key ", handle_.ToString(), " is of type ",
                                                NameOf(type()), "; a secret key is needed"));
 }

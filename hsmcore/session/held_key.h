@@ -14,6 +14,7 @@
 #include "keys/record.h"
 #include "policy/gate.h"
 #include "policy/mode.h"
+#include "session/key_use_log.h"
 
 namespace hsmcore::session {
 
@@ -35,6 +36,9 @@ class HeldKey final : public Key {
     std::string owner;  // path
     std::string user;   // path of who loaded the private half, and his X25519 key
     Bytes box_key;
+    // Where uses are recorded; nothing: they are not.
+    std::shared_ptr<KeyUseLog> use_log;
+    bool strict_use_log = false;
     std::uint64_t version = 0;
     std::uint32_t epoch = 0;  // read before the record was
     // Session keys: kept so that the key can be made persistent.
@@ -109,6 +113,11 @@ class HeldKey final : public Key {
   // The gates for a signature and for RSA encryption.
   Status CheckSigning(const SignMechanism& mechanism, std::size_t tbs_size) const;
   Status CheckCipher(Use use, const CipherMechanism& mechanism) const;
+  // A use that the gate has allowed.
+  Status Record(Use use) const {
+    if (parts_.use_log == nullptr) return {};
+    return parts_.use_log->Count(handle_, use, parts_.strict_use_log);
+  }
   // The gate for an operation of a key pair. kKeyTypeMismatch: it is a secret key.
   Status CheckPairUse(Use use) const;
   // The gate for an operation of a secret key. kKeyTypeMismatch: it is a pair.

@@ -8,6 +8,8 @@
 #include "audit/record.h"
 #include "base/text.h"
 #include "session/session_impl.h"
+#include "users/key_use_policy.h"
+#include "users/setting.h"
 
 namespace hsmcore::session {
 namespace {
@@ -106,6 +108,44 @@ Result<AuditRecord> SessionImpl::CreateAuditCheckpoint() {
   HSMCORE_TRY(const audit::Head head, audit::ReadHead(*core_->engine));
   HSMCORE_TRY(const auto stored, core_->engine->Get(audit::PathOf(head.sequence)));
   return DecodeAuditRecord(stored ? stored->value : Bytes());
+}
+
+Status SessionImpl::SetKeyUseAudit(KeyUseAudit mode, const std::vector<KeyHandle>& keys) {
+  HSMCORE_CHECK(Allow(policy::Operation::kModifyCluster));
+  const std::lock_guard lock(core_->mutex);
+  HSMCORE_TRY([[maybe_unused]] const auto writer, core_->engine->LockForUpdate());
+  HSMCORE_TRY(auto stored, users::ReadSetting<users::KeyUsePolicy>(*core_));
+  users::KeyUsePolicy policy = std::move(stored).value_or(users::KeyUsePolicy());
+  if (keys.empty()) policy.all = mode;
+  for (const KeyHandle handle : keys) {
+    HSMCORE_TRY(const auto record, keys::Read(*core_, handle, users::Actor()));
+    if (!record) {
+      return Fail(ErrorCode::kKeyNotFound, Cat("there is no key ", handle.ToString()));
+    }
+    policy.keys[handle.PrivateHalf()] = mode;
+  }
+  if (policy.keys.size() > users::KeyUsePolicy::kMostKeys) {
+    return Fail(ErrorCode::kQuotaExceeded,
+                Cat("at most ", users::KeyUsePolicy::kMostKeys,
+                    " keys have a setting of their own; set it for all keys"));
+  }
+  policy.signer = login_->path();
+  HSMCORE_TRY([[maybe_unused]] const auto revision,
+              storage::Update(*core_->engine, [&](storage::Transaction& change) -> Status {
+                change.Put(users::KeyUsePolicy::kPath, policy.Encode(login_->identity));
+                return {};
+              }));
+  return {};
+}
+
+Status SessionImpl::ChooseUseLog(KeyHandle handle, HeldKey::Parts& parts) {
+  HSMCORE_TRY(const auto policy, users::ReadSetting<users::KeyUsePolicy>(*core_));
+  const KeyUseAudit mode = policy ? policy->For(handle) : KeyUseAudit::kOff;
+  if (mode == KeyUseAudit::kOff) return {};
+  if (!use_log_) use_log_ = std::make_shared<KeyUseLog>(core_, login_);
+  parts.use_log = use_log_;
+  parts.strict_use_log = mode == KeyUseAudit::kStrict;
+  return {};
 }
 
 Status SessionImpl::RotateAudit(std::uint64_t last) {

@@ -49,7 +49,7 @@ void PreferOwn(std::vector<KeyInfo>& found, std::string_view user) {
 
 SessionImpl::SessionImpl(std::shared_ptr<cluster::Core> core, std::optional<Login> login)
     : core_(std::move(core)),
-      login_(std::move(login)),
+      login_(login ? std::make_shared<const Login>(*std::move(login)) : nullptr),
       user_(login_ ? login_->user : std::string()) {}
 
 Status SessionImpl::Allow(policy::Operation operation) const {
@@ -195,7 +195,7 @@ Result<KeyPtr> SessionImpl::LoadHandle(KeyHandle handle, bool want_private) {
   HSMCORE_CHECK(RefreshMarks());
   HSMCORE_TRY(const auto record, ReadRecord(handle));
   if (!record || record->life.purge) {
-    return std::unexpected(NoSuchKey(KeyQuery::ByHandle(handle), want_private, login_.has_value()));
+    return std::unexpected(NoSuchKey(KeyQuery::ByHandle(handle), want_private, login_ != nullptr));
   }
   const CacheKey cache_key{record->handle, want_private};
   if (KeyPtr cached = FromCache(cache_key, record->version)) return cached;
@@ -213,6 +213,7 @@ Result<KeyPtr> SessionImpl::LoadHandle(KeyHandle handle, bool want_private) {
   parts.core = core_;
   parts.rules = Rules();
   parts.version = record->version;
+  if (want_private) HSMCORE_CHECK(ChooseUseLog(handle, parts));
   HSMCORE_TRY(std::shared_ptr<const HeldKey> held,
               HeldKey::Make(std::move(parts), material ? &*material : nullptr));
   Remember(cache_key, held);
@@ -242,7 +243,7 @@ Result<KeyPtr> SessionImpl::LoadLocked(const KeyQuery& query, bool want_private)
   const std::size_t matching = found.size();
   if (want_private) PreferOwn(found, user_);
   KeepNewest(found, std::time(nullptr));
-  if (found.empty()) return std::unexpected(NoSuchKey(wanted, want_private, login_.has_value()));
+  if (found.empty()) return std::unexpected(NoSuchKey(wanted, want_private, login_ != nullptr));
   if (found.size() > 1) return std::unexpected(Ambiguous(wanted, found));
   const KeyHandle handle = found.front().handle.PrivateHalf();
   HSMCORE_TRY(KeyPtr key, LoadHandle(handle, want_private));
@@ -280,7 +281,7 @@ Status SessionImpl::Delete(KeyHandle handle, bool whole_pair) {
     const std::lock_guard lock(core_->mutex);
     const auto key = SessionKey(handle);
     if (!key)
-      return std::unexpected(NoSuchKey(KeyQuery::ByHandle(handle), true, login_.has_value()));
+      return std::unexpected(NoSuchKey(KeyQuery::ByHandle(handle), true, login_ != nullptr));
     key->MarkDeleted();
     session_keys_.erase(handle.PrivateHalf());
     return {};

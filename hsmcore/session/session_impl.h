@@ -34,7 +34,7 @@ class SessionImpl final : public Session {
   SessionImpl(std::shared_ptr<cluster::Core> core, std::optional<Login> login);
 
   const std::string& cluster_id() const override { return core_->file.id; }
-  bool logged_in() const override { return login_.has_value(); }
+  bool logged_in() const override { return login_ != nullptr; }
   const std::string& user() const override { return user_; }
   Role role() const override { return login_ ? login_->role : Role::kCryptoUser; }
 
@@ -98,6 +98,7 @@ class SessionImpl final : public Session {
   Result<AuditReport> VerifyAudit(std::span<const AuditCheckpoint> checkpoints) override;
   Result<AuditRecord> CreateAuditCheckpoint() override;
   Status RotateAudit(std::uint64_t last) override;
+  Status SetKeyUseAudit(KeyUseAudit mode, const std::vector<KeyHandle>& keys) override;
 
   // Who acts; nobody without a login.
   users::Actor Me() const {
@@ -130,6 +131,8 @@ class SessionImpl final : public Session {
   // The halves of a record that this session may see.
   std::vector<KeyInfo> Visible(const keys::KeyRecord& record) const;
   // These hold core_->mutex.
+  // Where the use of the key is recorded, if it is.
+  Status ChooseUseLog(KeyHandle handle, HeldKey::Parts& parts);
   // kUserNotFound: the user of this session was deleted, or is another one by now.
   Status CheckStillThere();
   Result<std::vector<KeyInfo>> FindLocked(const KeyQuery& query);
@@ -172,9 +175,10 @@ class SessionImpl final : public Session {
   Result<KeyInfo> KeepSessionKey(KeyHandle handle, std::string_view name, std::string_view value);
 
   const std::shared_ptr<cluster::Core> core_;
-  const std::optional<Login> login_;
+  const std::shared_ptr<const Login> login_;
   const std::string user_;
   // Guarded by core_->mutex:
+  std::shared_ptr<KeyUseLog> use_log_;  // made when a key needs it
   std::map<CacheKey, Cached> cache_;
   std::map<std::string, KeyHandle> lookups_;  // answers that hold while the revision stays
   std::uint64_t lookups_revision_ = 0;

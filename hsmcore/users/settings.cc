@@ -7,6 +7,7 @@
 #include "users/adoption.h"
 #include "users/availability_policy.h"
 #include "users/backup_policy.h"
+#include "users/key_use_policy.h"
 #include "users/lockout_policy.h"
 #include "users/recovery.h"
 #include "users/type_policy.h"
@@ -25,6 +26,7 @@ constexpr SettingRow RowFor() {
 constexpr auto kSettings = std::to_array<SettingRow>({
     RowFor<AvailabilityPolicy>(),
     RowFor<BackupPolicy>(),
+    RowFor<KeyUsePolicy>(),
     RowFor<LockoutPolicy>(),
     RowFor<Recovery>(),
     RowFor<TypePolicy>(),

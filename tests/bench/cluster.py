@@ -30,6 +30,19 @@ def created_by(build, scratch, row):
     return home(CREATED[row]), home(1)
 
 
+def audited(build, scratch):
+    """(home whose key is recorded at each use, one whose key is not), a P-256 key in both."""
+    def home(name):
+        made = log_in_by_machine(create_cluster(build, scratch / name / "hsm",
+                                                scratch / name / "work"), scratch / name)
+        subprocess.run([build.directory / "bin/home_bench", "make", scratch / name, "1"], check=True)
+        return made
+
+    recorded, plain = home("recorded"), home("plain")
+    recorded.admin("audit", "set-key-use", "--mode", "buffered")
+    return recorded, plain
+
+
 def alone(build, homes):
     """One HSM and few keys, which everything is compared with."""
     return sized_home(build, homes / "alone", SMALL, hsms=1)

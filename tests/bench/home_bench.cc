@@ -4,7 +4,8 @@
 //   home_bench make DIRECTORY COUNT       adds keys with the labels key-0, key-1, ...
 //   home_bench compare SUFFIX SMALL COUNT LARGE COUNT ROUNDS SLICE_MS
 //   home_bench create NAME DIRECTORY OTHER ROUNDS SLICE_MS    making keys in one and in the other
-//   home_bench memory DIRECTORY COUNT OPERATIONS      resident memory before and after
+//   home_bench sign NAME DIRECTORY OTHER ROUNDS SLICE_MS      signing with key-0 in one and in the
+//   other home_bench memory DIRECTORY COUNT OPERATIONS      resident memory before and after
 //
 // A DIRECTORY has the home in hsm/ and a machine credential in app.machine. The rows compare the
 // large home ("hsm") with the small one ("default").
@@ -128,6 +129,15 @@ void CompareHomes(const std::string& suffix, const Home& small, const Home& larg
                bench::Compare(Signer(large_session), Signer(small_session), 1, plan));
 }
 
+void CompareSigning(const std::string& name, const Home& one, const Home& other,
+                    const bench::Plan& plan) {
+  const auto cluster = one.Open();
+  const auto other_cluster = other.Open();
+  bench::Print(
+      name, "op/s",
+      bench::Compare(Signer(one.Login(*cluster)), Signer(other.Login(*other_cluster)), 1, plan));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -142,6 +152,9 @@ int main(int argc, char** argv) {
     bench::Print(words[2], "op/s",
                  bench::Compare(Maker({words[3]}), Maker({words[4]}), 1,
                                 {number(5), std::chrono::milliseconds(number(6))}));
+  } else if (words.size() == 7 && std::string_view(words[1]) == "sign") {
+    CompareSigning(words[2], {words[3]}, {words[4]},
+                   {number(5), std::chrono::milliseconds(number(6))});
   } else if (words.size() == 5 && std::string_view(words[1]) == "memory") {
     MeasureHome({words[2], number(3)}, number(4));
   } else {

@@ -103,7 +103,7 @@ def test_a_new_user_and_his_key(keyed, clone):
     assert found["total_key_count"] == 1
     assert "takes an admin" in keyed.cli("user", "replicate", "--help", pin=None).out.decode()
     refused = keyed.cli(*words, pin=pin, env={"HSM_ROLE": "crypto-user"}, expect=5)
-    assert "by an admin" in refused.json["data"]
+    assert "log in as an admin" in refused.json["data"]
     keyed.admin("user", "replicate", "--username", "nobody", "--destination-home", clone.path,
                 expect=3)
 

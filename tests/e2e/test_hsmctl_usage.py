@@ -17,7 +17,7 @@ LEVELS = [
     "",
     "doctor", "cluster", "cluster create", "cluster describe", "cluster sync",
     *(f"cluster {verb}" for verb in ("activate", "csr", "delete", "initialize", "list", "zeroize")),
-    "audit", *(f"audit {verb}" for verb in ("checkpoint", "export", "rotate", "show", "verify")),
+    "audit", *(f"audit {verb}" for verb in ("checkpoint", "export", "rotate", "set-key-use", "show", "verify")),
     "user", "user create", "user delete", "user list", "user change-password", "user unlock",
     "user create-machine-credential", "user delete-machine-credentials",
     "key", "key generate-asymmetric-pair", "key generate-asymmetric-pair rsa",

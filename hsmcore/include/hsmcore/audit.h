@@ -42,6 +42,11 @@ enum class AuditEvent : std::uint8_t {
   kMachineCredentialCreate,
   kMachineCredentialDelete,
   kUserReplicate,
+  kUserChangeMfa,
+  kQuorumSetValue,
+  kQuorumToken,
+  kQuorumApproval,
+  kGroupModify,
   kKeyGenerate,
   kKeyImport,
   kKeyDerive,
@@ -52,6 +57,10 @@ enum class AuditEvent : std::uint8_t {
   kKeyTransfer,
   kKeyDelete,
   kKeyReplicate,
+  kKeyShare,
+  kKeyUnshare,
+  kKeyRestore,
+  kKeyRotate,
   kKeyUse,
   kChange,  // what nobody has given a name
   kAuditCheckpoint,
@@ -66,6 +75,12 @@ struct AuditEventRow {
 std::span<const AuditEventRow> AllAuditEvents();
 const char* NameOf(AuditEvent event);
 std::optional<AuditEvent> AuditEventByName(std::string_view name);
+
+// Whether the log tells of the use of keys: not at all; of their number, together, up to 10,000
+// uses or a minute after; of each, before it happens, or it does not happen.
+enum class KeyUseAudit : std::uint8_t { kOff, kBuffered, kStrict };
+const char* NameOf(KeyUseAudit mode);  // "off", "buffered", "strict"
+std::optional<KeyUseAudit> KeyUseAuditByName(std::string_view name);
 
 struct AuditRecord {
   std::uint64_t sequence = 0;  // from 1 on, without gaps

@@ -264,6 +264,10 @@ class Session {
   // Takes the records up to `last` out of the store, the newest one excepted. Whoever calls has
   // them, durable. Takes an admin.
   virtual Status RotateAudit(std::uint64_t last) = 0;
+  // Whether the log tells of the use of these keys, by any of their handles, or, without any, of
+  // all that have no setting of their own. Counts from the next time that a key is loaded. Takes an
+  // admin. kKeyNotFound, kQuotaExceeded.
+  virtual Status SetKeyUseAudit(KeyUseAudit mode, const std::vector<KeyHandle>& keys) = 0;
 };
 
 }  // namespace hsmcore
