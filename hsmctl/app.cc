@@ -32,6 +32,11 @@ constexpr const char* kNoPasswords =
     "a password on the command line can be read by everybody on this machine; give it with "
     "--pin-source, --password-source, HSM_PIN or HSM_NEW_PASSWORD, or be asked for it";
 
+constexpr const char* kMayBeSwapped =
+    "hsmctl: a password or key may have been swapped out, the limit on locked memory is too low; "
+    "see "
+    "'hsmctl doctor'";
+
 void AddGlobalOptions(CLI::App& app, GlobalOptions& options) {
   app.add_option("--home", options.home, "Directory of the cluster (else HSM_HOME, else default)")
       ->type_name("DIR");
@@ -107,6 +112,7 @@ ExitCode RunHsmctl(int argc, char** argv) {
   }
   const Context context(options);
   hsmcore::Result<Report> report = selected(context);
+  if (hsmcore::SecretsMayBeSwapped()) WriteNote(kMayBeSwapped);
   if (report) {
     for (const std::string& line : context.MakeDailyBackups()) {
       report->note += (report->note.empty() ? "" : "\n") + line;

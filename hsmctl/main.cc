@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <sys/prctl.h>
+
 #include <csignal>
 #include <exception>
 
@@ -6,6 +8,8 @@
 #include "output.h"
 
 int main(int argc, char** argv) {
+  // No core file of this process, whatever the limit is, and no look into its memory by others.
+  prctl(PR_SET_DUMPABLE, 0);
   // A reader that went away is an error of the write, to be reported like any other.
   static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
   try {

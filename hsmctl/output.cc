@@ -29,11 +29,6 @@ bool WriteAll(int fd, std::string_view text) {
   return true;
 }
 
-void WriteError(const std::string& message) {
-  // There is nobody left to tell when stderr is gone.
-  static_cast<void>(WriteAll(STDERR_FILENO, message + "\n"));
-}
-
 std::string JsonText(ExitCode code, const Json& data) {
   const Json answer = {{"error_code", static_cast<int>(code)}, {"data", data}};
   // A path may hold bytes that are no UTF-8; they must not make the answer fail.
@@ -41,6 +36,11 @@ std::string JsonText(ExitCode code, const Json& data) {
 }
 
 }  // namespace
+
+void WriteNote(const std::string& note) {
+  // There is nobody left to tell when stderr is gone.
+  static_cast<void>(WriteAll(STDERR_FILENO, note + "\n"));
+}
 
 Report MessageReport(const std::string& message, Json data) {
   data["message"] = message;
@@ -75,7 +75,7 @@ std::string TimeText(std::int64_t seconds_since_epoch) {
 
 ExitCode PrintText(std::string_view text) {
   if (WriteAll(STDOUT_FILENO, text)) return kOk;
-  WriteError(std::string("hsmctl: cannot write to standard output: ") + std::strerror(errno));
+  WriteNote(std::string("hsmctl: cannot write to standard output: ") + std::strerror(errno));
   return kFailure;
 }
 
@@ -83,16 +83,16 @@ ExitCode PrintReport(const Report& report, OutputFormat format) {
   const ExitCode printed =
       PrintText(format == OutputFormat::kJson ? JsonText(report.code, report.data) : report.text);
   if (printed != kOk) {
-    WriteError("hsmctl: what was asked for has been done all the same");
+    WriteNote("hsmctl: what was asked for has been done all the same");
     return printed;
   }
-  if (!report.note.empty()) WriteError(report.note);
+  if (!report.note.empty()) WriteNote(report.note);
   return report.code;
 }
 
 ExitCode PrintFailure(ExitCode code, const std::string& message, OutputFormat format) {
   if (format == OutputFormat::kTable) {
-    WriteError("hsmctl: " + message);
+    WriteNote("hsmctl: " + message);
     return code;
   }
   const ExitCode printed = PrintText(JsonText(code, message));

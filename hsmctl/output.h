@@ -45,6 +45,7 @@ std::string TimeText(std::int64_t seconds_since_epoch);
 // Print the outcome and return the exit code. Output that cannot be written is a failure too.
 ExitCode PrintReport(const Report& report, OutputFormat format);
 ExitCode PrintFailure(ExitCode code, const std::string& message, OutputFormat format);
+void WriteNote(const std::string& note);  // to standard error
 ExitCode PrintText(std::string_view text);
 
 }  // namespace hsmctl

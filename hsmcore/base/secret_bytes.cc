@@ -5,6 +5,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/secret_heap.h"
+
 namespace hsmcore {
 
 void WipeMemory(void* data, std::size_t size) noexcept {
@@ -12,9 +14,13 @@ void WipeMemory(void* data, std::size_t size) noexcept {
 }
 
 SecretBytes::SecretBytes(std::size_t size)
-    : data_(size == 0 ? nullptr : std::make_unique<std::uint8_t[]>(size)), size_(size) {}
+    : data_(size == 0 ? nullptr : static_cast<std::uint8_t*>(AllocateSecret(size)),
+            secret_internal::Free{size}),
+      size_(size) {}
 
-SecretBytes::~SecretBytes() { WipeMemory(data_.get(), size_); }
+void secret_internal::Free::operator()(std::uint8_t* data) const noexcept {
+  FreeSecret(data, capacity);
+}
 
 SecretBytes SecretBytes::CopyOf(std::span<const std::uint8_t> bytes) {
   SecretBytes copy(bytes.size());

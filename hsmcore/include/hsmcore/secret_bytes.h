@@ -15,8 +15,16 @@ struct SecretAccess {
   const char* reason;
 };
 
+namespace secret_internal {
+struct Free {
+  std::size_t capacity = 0;
+  void operator()(std::uint8_t* data) const noexcept;
+};
+}  // namespace secret_internal
+
 // Key bytes, passwords, PINs: fixed length, move-only, wiped when freed or moved into, never
-// printable. Not for concurrent writing; concurrent reading is fine.
+// printable, in memory that is kept out of core files and, as far as the limit on locked memory
+// goes, out of swap. Not for concurrent writing; concurrent reading is fine.
 class SecretBytes {
  public:
   SecretBytes() = default;
@@ -28,7 +36,7 @@ class SecretBytes {
   SecretBytes& operator=(SecretBytes&& other) noexcept;
   SecretBytes(const SecretBytes&) = delete;
   SecretBytes& operator=(const SecretBytes&) = delete;
-  ~SecretBytes();
+  ~SecretBytes() = default;
 
   SecretBytes Clone() const;
 
@@ -49,9 +57,12 @@ class SecretBytes {
   bool Equals(std::span<const std::uint8_t> other) const;
 
  private:
-  std::unique_ptr<std::uint8_t[]> data_;
+  std::unique_ptr<std::uint8_t[], secret_internal::Free> data_;
   std::size_t size_ = 0;
 };
+
+// A secret of this process is in memory that could not be locked: the limit is too low. Stays true.
+bool SecretsMayBeSwapped() noexcept;
 
 // Overwrites memory in a way that the compiler may not remove.
 void WipeMemory(void* data, std::size_t size) noexcept;
