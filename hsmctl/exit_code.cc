@@ -45,6 +45,7 @@ ExitCode ExitCodeOf(hsmcore::ErrorCode code) {
     case kSessionKey:
     case kKeyNotShared:
     case kKeyInactive:
+    case kKeyUsedUp:
     case kPublicKeyOnly:
     case kMechanism:
       return kPolicy;

@@ -201,7 +201,8 @@ Result<Report> SetAttribute(const Context& context, const SetAttributeOptions& g
   if (!attribute) return Fail(ErrorCode::kAttributeUnknown, given.name);
   HSMCORE_TRY(OneKey key, LoginAndFindOneKey(context, given.filter));
   const std::optional<KeyClass> half = HalfOf(*attribute);
-  const bool of_both = *attribute == Attribute::kStartDate || *attribute == Attribute::kEndDate;
+  const bool of_both = *attribute == Attribute::kStartDate || *attribute == Attribute::kEndDate ||
+                       *attribute == Attribute::kUseLimit;
   if (of_both) key.halves.resize(1);
   if (half && key.halves.size() == 2) {
     std::erase_if(key.halves, [&](const KeyInfo& info) { return info.klass != *half; });

@@ -53,6 +53,8 @@ constexpr auto kAttributes = std::to_array<AttributeRow>({
     {kKeyVersion, "key-version", kNumber, kNever, kNo, false, false, false},
     {kStartDate, "start-date", kText, kOwner, kNo, false, false, false},
     {kEndDate, "end-date", kText, kOwner, kNo, false, false, false},
+    {kUseLimit, "use-limit", kNumber, kOwner, kNo, false, false, false},
+    {kUseCount, "use-count", kNumber, kNever, kNo, false, false, false},
 });
 
 constexpr bool InEnumOrder() {

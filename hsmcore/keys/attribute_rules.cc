@@ -145,6 +145,8 @@ std::string AttributeText(const KeyInfo& info, Attribute attribute) {
     case Attribute::kKeyVersion:
     case Attribute::kStartDate:
     case Attribute::kEndDate:
+    case Attribute::kUseLimit:
+    case Attribute::kUseCount:
       return keys::LifeText(info, attribute);
     default:
       return std::visit(

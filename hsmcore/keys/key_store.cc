@@ -10,6 +10,7 @@
 #include "keys/handle_counter.h"
 #include "keys/removal.h"
 #include "keys/trusted_mark.h"
+#include "keys/usage.h"
 #include "users/availability_policy.h"
 #include "vault/sealing.h"
 
@@ -310,9 +311,12 @@ Status RewriteIn(cluster::Core& core, storage::Transaction& change, const users:
   for (std::string& index : IndexPaths(record)) change.Delete(std::move(index));
   HSMCORE_CHECK(EditAndSeal(record, owner, change_record));
   HSMCORE_CHECK(PutChanged(core, change, record, owner));
-  if (!SameUse(private_before, record.private_half) ||
-      !SameUse(public_before, record.public_half) || life_before != record.life ||
-      GrantsWereTaken(grants_before, record.grants)) {
+  const bool taken = GrantsWereTaken(grants_before, record.grants);
+  // The count may have been signed by one who has the key no longer.
+  const bool recount = taken || record.life.use_limit != life_before.use_limit;
+  if (recount && record.private_half) HSMCORE_CHECK(KeepCount(change, owner, record, false));
+  if (taken || life_before != record.life || !SameUse(private_before, record.private_half) ||
+      !SameUse(public_before, record.public_half)) {
     change.MoveEpoch(EpochSlot(record.handle));
   }
   return {};
@@ -346,6 +350,7 @@ KeyRecord VersionAfter(const KeyRecord& old, const users::Actor& owner,
   for (auto* half : {&record.private_half, &record.public_half}) {
     if (*half) FinishNew(**half, true);
   }
+  record.life.use_limit = old.life.use_limit;
   record.life.version = old.life.version + 1;
   record.life.first = old.life.first.value != 0 ? old.life.first : old.handle;
   record.grants = old.grants;
@@ -377,6 +382,8 @@ Result<KeyRecord> AddVersion(cluster::Core& core, const users::Actor& owner, Key
                 record = VersionAfter(old, owner, material.public_part);
                 HSMCORE_CHECK(DropStrangers(core, record));
                 HSMCORE_CHECK(PutNew(core, change, owner, record, &material.private_part));
+                constexpr bool kFresh = true;
+                HSMCORE_CHECK(KeepCount(change, owner, record, kFresh));
                 return RewriteIn(core, change, owner, old, [&](KeyRecord& version) -> Status {
                   version.life.next = record.handle;
                   version.life.end = std::min(version.life.end.value_or(end), end);

@@ -2,6 +2,8 @@
 #include "keys/life.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <map>
 #include <tuple>
 
@@ -11,6 +13,8 @@ namespace hsmcore::keys {
 namespace {
 
 constexpr std::int64_t kLatest = 253402300799;  // 9999-12-31T23:59:59Z
+
+constexpr std::uint64_t kMostUses = std::uint64_t{1} << 48;  // no sum of them overflows
 
 struct TimeField {
   const char* name;
@@ -34,6 +38,38 @@ std::string DateText(const std::optional<std::int64_t>& date) {
   return date ? UtcText(*date) : std::string();
 }
 
+Status SetDate(KeyLife& life, Attribute attribute, std::string_view value) {
+  KeyLife changed = life;
+  auto& date = DateOf(changed, attribute);
+  date = ParseUtc(value);
+  if (!date && !value.empty()) {
+    return Fail(
+        ErrorCode::kAttributeValue,
+        Cat("'", RowOf(attribute).name, "' takes a time like 2026-12-31T23:59:59Z, in UTC, ",
+            "a day like 2026-12-31, or nothing, which takes it back"));
+  }
+  if (changed.start && changed.end && *changed.end <= *changed.start) {
+    return Fail(ErrorCode::kAttributeValue,
+                Cat("'end-date' (", UtcText(*changed.end), ") is not after 'start-date' (",
+                    UtcText(*changed.start), ")"));
+  }
+  life = changed;
+  return {};
+}
+
+Status SetLimit(KeyLife& life, std::string_view value) {
+  std::uint64_t limit = 0;
+  const char* end = value.data() + value.size();
+  const auto read = std::from_chars(value.data(), end, limit);
+  const bool is_number = read.ec == std::errc() && read.ptr == end;
+  if (value.empty() || (is_number && limit <= kMostUses)) {
+    life.use_limit = limit;
+    return {};
+  }
+  return Fail(ErrorCode::kAttributeValue,
+              Cat("'use-limit' takes a number up to ", kMostUses, "; 0 takes it back"));
+}
+
 }  // namespace
 
 cbor::Value EncodeLife(const KeyLife& life) {
@@ -42,6 +78,7 @@ cbor::Value EncodeLife(const KeyLife& life) {
   for (const TimeField& field : kTimes) {
     if (life.*field.member) value[field.name] = *(life.*field.member);
   }
+  if (life.use_limit != 0) value["use-limit"] = life.use_limit;
   if (life.version != 1) value["version"] = life.version;
   for (const HandleField& field : kHandles) {
     if ((life.*field.member).value != 0) value[field.name] = (life.*field.member).value;
@@ -59,6 +96,8 @@ Result<KeyLife> DecodeLife(const cbor::Value& value, std::string_view what) {
     if (time < 0 || time > kLatest) in.Refuse(field.name);
     life.*field.member = time;
   }
+  if (in.Has("use-limit")) life.use_limit = in.Number("use-limit");
+  if (life.use_limit > kMostUses) in.Refuse("use-limit");
   if (in.Has("version")) life.version = in.Number("version");
   if (life.version == 0) in.Refuse("version");
   for (const HandleField& field : kHandles) {
@@ -71,32 +110,20 @@ Result<KeyLife> DecodeLife(const cbor::Value& value, std::string_view what) {
   return life;
 }
 
-bool IsDate(Attribute attribute) {
-  return attribute == Attribute::kStartDate || attribute == Attribute::kEndDate;
+bool IsOfLife(Attribute attribute) {
+  return attribute == Attribute::kStartDate || attribute == Attribute::kEndDate ||
+         attribute == Attribute::kUseLimit;
 }
 
-Status SetDate(KeyLife& life, const ObjectAttributes& half, Attribute attribute,
+Status SetLife(KeyLife& life, const ObjectAttributes& half, Attribute attribute,
                std::string_view value) {
-  const char* name = RowOf(attribute).name;
   if (!half.flags.Has(Attribute::kModifiable)) {
     return Fail(ErrorCode::kAttributeReadOnly,
-                Cat("'", name, "' cannot be changed: the key's attribute 'modifiable' is false"));
+                Cat("'", RowOf(attribute).name,
+                    "' cannot be changed: the key's attribute 'modifiable' is false"));
   }
-  KeyLife changed = life;
-  auto& date = DateOf(changed, attribute);
-  date = ParseUtc(value);
-  if (!date && !value.empty()) {
-    return Fail(ErrorCode::kAttributeValue,
-                Cat("'", name, "' takes a time like 2026-12-31T23:59:59Z, in UTC, a day like ",
-                    "2026-12-31, or nothing, which takes it back"));
-  }
-  if (changed.start && changed.end && *changed.end <= *changed.start) {
-    return Fail(ErrorCode::kAttributeValue,
-                Cat("'end-date' (", UtcText(*changed.end), ") is not after 'start-date' (",
-                    UtcText(*changed.start), ")"));
-  }
-  life = changed;
-  return {};
+  return attribute == Attribute::kUseLimit ? SetLimit(life, value)
+                                           : SetDate(life, attribute, value);
 }
 
 std::string LifeText(const KeyInfo& info, Attribute attribute) {
@@ -109,6 +136,10 @@ std::string LifeText(const KeyInfo& info, Attribute attribute) {
       return DateText(info.life.start);
     case Attribute::kEndDate:
       return DateText(info.life.end);
+    case Attribute::kUseLimit:
+      return info.life.use_limit == 0 ? std::string() : Cat(info.life.use_limit);
+    case Attribute::kUseCount:
+      return info.use_count ? Cat(*info.use_count) : std::string();
     default:
       return {};
   }

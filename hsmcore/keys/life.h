@@ -16,10 +16,10 @@ cbor::Value EncodeLife(const KeyLife& life);
 // kRecordDamaged.
 Result<KeyLife> DecodeLife(const cbor::Value& value, std::string_view what);
 
-// start-date and end-date, which the owner sets; empty takes the date back. `half` is the object
-// that was named: it must be modifiable. kAttributeReadOnly, kAttributeValue.
-bool IsDate(Attribute attribute);
-Status SetDate(KeyLife& life, const ObjectAttributes& half, Attribute attribute,
+// start-date, end-date and use-limit, which the owner sets; empty takes them back. `half` is the
+// object that was named: it must be modifiable. kAttributeReadOnly, kAttributeValue.
+bool IsOfLife(Attribute attribute);
+Status SetLife(KeyLife& life, const ObjectAttributes& half, Attribute attribute,
                std::string_view value);
 
 // The values of the attributes that belong to the life; empty: none of them, or not set.

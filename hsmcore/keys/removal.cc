@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "keys/removal.h"
 
+#include <array>
+
 #include "keys/handle_counter.h"
 #include "keys/key_store.h"
 #include "keys/trusted_mark.h"
+#include "keys/usage.h"
 
 namespace hsmcore::keys {
 
 Status Remove(cluster::Core& core, storage::Transaction& change, const KeyRecord& record) {
   change.Delete(KeyPath(record.handle));
   HSMCORE_CHECK(CountOut(core, change, record.is_secret()));
-  HSMCORE_TRY(const auto mark, change.Get(TrustedPath(record.handle)));
-  if (mark) change.Delete(TrustedPath(record.handle));
+  std::array beside{TrustedPath(record.handle), UsesPath(record.handle)};
+  for (std::string& path : beside) {
+    HSMCORE_TRY(const auto there, change.Get(path));
+    if (there) change.Delete(std::move(path));
+  }
   return {};
 }
 

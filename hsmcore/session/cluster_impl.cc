@@ -64,7 +64,7 @@ class ClusterImpl final : public Cluster {
  public:
   explicit ClusterImpl(std::shared_ptr<cluster::Core> core)
       : core_(std::move(core)),
-        anonymous_(std::make_shared<SessionImpl>(core_, std::nullopt)),
+        anonymous_(std::make_shared<SessionImpl>(core_, nullptr)),
         tag_key_(vault::RandomSecret(vault::kSealKeyBytes)) {}
   ~ClusterImpl() override;
 
@@ -180,7 +180,7 @@ Result<std::shared_ptr<Session>> ClusterImpl::Login(const Credential& credential
   }
   HSMCORE_TRY(vault::Identity identity, users::Authenticate(*core_, role, user, credential));
   auto session = std::make_shared<session::AuditedSession>(
-      core_, std::make_shared<SessionImpl>(core_, session::Login{std::move(identity), user, role}));
+      core_, std::make_shared<SessionImpl>(core_, std::make_shared<const session::Login>(std::move(identity), user, role)));
   KnownLogin& login = logins_[path];
   before = std::exchange(login.session, session);
   login.tag = tag;

@@ -5,6 +5,7 @@
 
 #include "keys/record.h"
 #include "keys/trusted_mark.h"
+#include "keys/usage.h"
 #include "users/directory.h"
 #include "users/settings.h"
 
@@ -34,6 +35,9 @@ Result<storage::Verifier> GenuineEntries(cluster::Core& core) {
     }
     if (entry.key.starts_with(keys::kTrustedPrefix)) {
       return keys::IsGenuineMark(entry.key, entry.value, admins);
+    }
+    if (entry.key.starts_with(keys::kUsesPrefix)) {
+      return keys::IsGenuineCount(entry.key, entry.value, owners);
     }
     if (entry.key == cluster::Config::kPath) {
       return cluster::Config::Decode(entry.value, file.root, file.origin()).has_value();

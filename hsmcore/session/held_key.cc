@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "session/held_key.h"
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <mutex>
 
 #include "base/text.h"
 #include "hsmcore/key_reference.h"
 #include "keys/key_store.h"
 #include "keys/material.h"
+#include "keys/usage.h"
+#include "session/counted_streams.h"
 
 namespace hsmcore::session {
 namespace {
@@ -63,6 +68,7 @@ void HeldKey::RememberLife(const KeyLife& life) const {
   start_.store(life.start.value_or(kNoTime), std::memory_order_relaxed);
   end_.store(life.end.value_or(kNoTime), std::memory_order_relaxed);
   next_.store(life.next.value, std::memory_order_relaxed);
+  use_limit_.store(life.use_limit, std::memory_order_relaxed);
 }
 
 KeyLife HeldKey::Life() const {
@@ -169,10 +175,50 @@ Status HeldKey::CheckRecord(const keys::KeyRecord& record) const {
     return Fail(ErrorCode::kKeyGone, Cat("key ", handle_.ToString(),
                                          " was replaced since it was loaded; load it again"));
   }
-  if (!parts_.private_info || record.GrantFor(parts_.user, parts_.box_key) != nullptr) return {};
+  if (!parts_.private_info ||
+      record.GrantFor(parts_.login->path(), parts_.login->box_key()) != nullptr) {
+    return {};
+  }
   return Fail(ErrorCode::kRoleForbids,
               Cat("key ", handle_.ToString(), " is no longer shared with you; ask its owner, ",
                   parts_.private_info->owner));
+}
+
+bool HeldKey::TakeReserved() const {
+  if (reserved_by_.load(std::memory_order_acquire) != getpid()) return false;
+  std::uint64_t left = reserved_.load(std::memory_order_relaxed);
+  while (left != 0) {
+    if (reserved_.compare_exchange_weak(left, left - 1, std::memory_order_relaxed)) return true;
+  }
+  return false;
+}
+
+// A program that uses a key once takes one use; one that goes on reserves twice as many each time,
+// so that few of its uses wait for the store.
+Status HeldKey::CountLimitedUse() const {
+  constexpr std::uint64_t kMostReserved = 1024;
+  if (TakeReserved()) return {};
+  const std::lock_guard lock(parts_.core->mutex);
+  if (TakeReserved()) return {};  // another thread has reserved meanwhile
+  if (reserved_by_.load(std::memory_order_relaxed) != getpid()) reserve_next_ = 1;
+  HSMCORE_TRY(const std::uint64_t reserved,
+              keys::ReserveUses(*parts_.core, parts_.login->actor(), handle_, reserve_next_));
+  reserve_next_ = std::min(2 * reserve_next_, kMostReserved);
+  reserved_.store(reserved - 1, std::memory_order_relaxed);
+  reserved_by_.store(getpid(), std::memory_order_release);
+  return {};
+}
+
+Result<std::unique_ptr<SignatureStream>> HeldKey::Counted(
+    Result<std::unique_ptr<SignatureStream>> stream) const {
+  if (!stream || use_limit_.load(std::memory_order_relaxed) == 0) return stream;
+  return CountedSignature(shared_from_this(), *std::move(stream));
+}
+
+Result<std::unique_ptr<CipherStream>> HeldKey::Counted(
+    Result<std::unique_ptr<CipherStream>> stream) const {
+  if (!stream || use_limit_.load(std::memory_order_relaxed) == 0) return stream;
+  return CountedCipher(shared_from_this(), *std::move(stream));
 }
 
 Status HeldKey::CheckPairUse(Use use) const {
@@ -196,7 +242,7 @@ Status HeldKey::CheckCipher(Use use, const CipherMechanism& mechanism) const {
 
 Result<std::unique_ptr<SignatureStream>> HeldKey::NewSigner(const SignMechanism& mechanism) const {
   HSMCORE_CHECK(CheckSigning(mechanism, 0));
-  return parts_.ready->NewSigner(parts_.ready, mechanism);
+  return Counted(parts_.ready->NewSigner(parts_.ready, mechanism));
 }
 
 Result<std::unique_ptr<SignatureStream>> HeldKey::NewVerifier(
@@ -208,6 +254,7 @@ Result<std::unique_ptr<SignatureStream>> HeldKey::NewVerifier(
 Result<std::size_t> HeldKey::Sign(const SignMechanism& mechanism, ByteView tbs,
                                   std::span<std::uint8_t> out) const {
   HSMCORE_CHECK(CheckSigning(mechanism, tbs.size()));
+  HSMCORE_CHECK(CountUse());
   return parts_.ready->Sign(mechanism, tbs, out);
 }
 
@@ -232,17 +279,20 @@ Result<std::size_t> HeldKey::Encrypt(const CipherMechanism& mechanism, ByteView 
 Result<std::size_t> HeldKey::Decrypt(const CipherMechanism& mechanism, ByteView cipher,
                                      std::span<std::uint8_t> out) const {
   HSMCORE_CHECK(CheckCipher(Use::kDecrypt, mechanism));
+  HSMCORE_CHECK(CountUse());
   return parts_.ready->Decrypt(mechanism, cipher, out);
 }
 
 Result<SecretBytes> HeldKey::Agree(const AgreeMechanism& mechanism,
                                    const PublicMaterial& peer) const {
   HSMCORE_CHECK(CheckPairUse(Use::kDerive));
+  HSMCORE_CHECK(CountUse());
   return parts_.ready->Agree(mechanism, peer);
 }
 
 Result<SecretBytes> HeldKey::Agree(const AgreeMechanism& mechanism, const Key& peer) const {
   HSMCORE_CHECK(CheckPairUse(Use::kDerive));
+  HSMCORE_CHECK(CountUse());
   // NOLINTNEXTLINE(cppcoreguidelines-pro-type-static-cast-downcast): there is no other kind
   const auto& other = static_cast<const HeldKey&>(peer);
   if (other.parts_.ready == nullptr) {
@@ -258,6 +308,7 @@ Result<Encapsulated> HeldKey::Encapsulate(const KemMechanism& mechanism) const {
 
 Result<SecretBytes> HeldKey::Decapsulate(const KemMechanism& mechanism, ByteView ciphertext) const {
   HSMCORE_CHECK(CheckPairUse(Use::kDecapsulate));
+  HSMCORE_CHECK(CountUse());
   return parts_.ready->Decapsulate(mechanism, ciphertext);
 }
 
@@ -273,22 +324,24 @@ Status HeldKey::CheckSecretUse(Use use) const {
 Result<std::unique_ptr<CipherStream>> HeldKey::NewCipher(const SymmetricMechanism& mechanism,
                                                          Direction direction) const {
   HSMCORE_CHECK(CheckSecretUse(direction == Direction::kEncrypt ? Use::kEncrypt : Use::kDecrypt));
-  return crypto::NewCipherStream(parts_.secret, mechanism, direction);
+  HSMCORE_CHECK(CountUse());
+  return Counted(crypto::NewCipherStream(parts_.secret, mechanism, direction));
 }
 
 Result<std::unique_ptr<SignatureStream>> HeldKey::NewMac(const MacMechanism& mechanism) const {
   HSMCORE_CHECK(CheckSecretUse(Use::kSign));
-  return crypto::NewMacStream(parts_.secret, mechanism, crypto::Operation::kSign);
+  return Counted(crypto::NewMacStream(parts_.secret, mechanism, crypto::Operation::kSign));
 }
 
 Result<std::unique_ptr<SignatureStream>> HeldKey::NewMacVerifier(
     const MacMechanism& mechanism) const {
   HSMCORE_CHECK(CheckSecretUse(Use::kVerify));
-  return crypto::NewMacStream(parts_.secret, mechanism, crypto::Operation::kVerify);
+  return Counted(crypto::NewMacStream(parts_.secret, mechanism, crypto::Operation::kVerify));
 }
 
 Result<SecretBytes> HeldKey::Derive(const KdfMechanism& mechanism, std::size_t bytes) const {
   HSMCORE_CHECK(CheckSecretUse(Use::kDerive));
+  HSMCORE_CHECK(CountUse());
   return crypto::DeriveBytes(*parts_.secret, mechanism, bytes);
 }
 

@@ -2,6 +2,8 @@
 #ifndef HSMCORE_SESSION_HELD_KEY_H_
 #define HSMCORE_SESSION_HELD_KEY_H_
 
+#include <sys/types.h>
+
 #include <atomic>
 #include <memory>
 #include <optional>
@@ -15,12 +17,13 @@
 #include "policy/gate.h"
 #include "policy/mode.h"
 #include "session/key_use_log.h"
+#include "session/login.h"
 
 namespace hsmcore::session {
 
 // A key with its gate. Each operation reads one word of shared memory to learn whether anybody
 // changed the key; only then it looks into the store.
-class HeldKey final : public Key {
+class HeldKey final : public Key, public std::enable_shared_from_this<HeldKey> {
  public:
   struct Parts {
     // One of the two.
@@ -33,9 +36,8 @@ class HeldKey final : public Key {
     ModeRules rules;  // of the cluster that holds the key
     // Persistent keys: where to look whether the key still is what it was.
     std::shared_ptr<cluster::Core> core;
-    std::string owner;  // path
-    std::string user;   // path of who loaded the private half, and his X25519 key
-    Bytes box_key;
+    std::string owner;                   // path
+    std::shared_ptr<const Login> login;  // who loaded the private half
     // Where uses are recorded; nothing: they are not.
     std::shared_ptr<KeyUseLog> use_log;
     bool strict_use_log = false;
@@ -83,6 +85,13 @@ class HeldKey final : public Key {
   Result<ByteView> GivenValue() const override;
   Status CheckUse(Use use) const override;
 
+  // Counts a use of the private half or secret key that the gate has allowed, where the key has a
+  // use-limit. kKeyUsedUp, and the errors of the store.
+  Status CountUse() const {
+    if (use_limit_.load(std::memory_order_relaxed) == 0) return {};
+    return CountLimitedUse();
+  }
+
   KeyHandle handle() const { return handle_; }  // the private half's where there is one
   std::uint64_t version() const { return parts_.version; }
   const std::optional<PrivateMaterial>& material() const { return parts_.material; }
@@ -104,7 +113,7 @@ class HeldKey final : public Key {
   bool IsZeroized() const;
   Status AskGate(Use use) const;
   // Somebody else's, who shares it.
-  bool is_shared() const { return parts_.private_info && parts_.user != parts_.owner; }
+  bool is_shared() const { return parts_.login && parts_.login->path() != parts_.owner; }
   // Is the key in the store still the one that was loaded, for the user who loaded it?
   Status CheckRecord(const keys::KeyRecord& record) const;
   // kKeyGone.
@@ -126,6 +135,11 @@ class HeldKey final : public Key {
   // The life of the key as the store has it; the parts of it that the gate asks for, each on its
   // own: a use that falls into a change may see both sides of it.
   void RememberLife(const KeyLife& life) const;
+  Status CountLimitedUse() const;
+  bool TakeReserved() const;
+  Result<std::unique_ptr<SignatureStream>> Counted(
+      Result<std::unique_ptr<SignatureStream>> stream) const;
+  Result<std::unique_ptr<CipherStream>> Counted(Result<std::unique_ptr<CipherStream>> stream) const;
   KeyLife Life() const;
 
   const Parts parts_;
@@ -138,6 +152,11 @@ class HeldKey final : public Key {
   mutable std::atomic<std::int64_t> start_ = kNoTime;
   mutable std::atomic<std::int64_t> end_ = kNoTime;
   mutable std::atomic<std::uint64_t> next_ = 0;
+  mutable std::atomic<std::uint64_t> use_limit_ = 0;
+  // Uses that this process has reserved. A child of fork() has none of its parent's.
+  mutable std::atomic<std::uint64_t> reserved_ = 0;
+  mutable std::atomic<pid_t> reserved_by_ = 0;
+  mutable std::uint64_t reserve_next_ = 1;  // guarded by the core's mutex
   mutable std::atomic<bool> deleted_ = false;
 };
 

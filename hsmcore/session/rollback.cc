@@ -15,6 +15,7 @@
 #include "keys/key_store.h"
 #include "keys/record.h"
 #include "keys/trusted_mark.h"
+#include "keys/usage.h"
 #include "session/backup_content.h"
 #include "storage/generation_map.h"
 #include "users/record.h"
@@ -34,10 +35,12 @@ constexpr std::string_view kSettings = "cluster/";
 constexpr auto kKinds = std::to_array<std::string_view>(
     {kUsers, kSettings, kKeys, keys::kTrustedPrefix, "label/", "id/", keys::kPurgeIndex});
 
+// The counts of uses among it: what was used is used.
 bool Stays(std::string_view path) {
   // The log tells of both the change and the way back.
   return path == keys::kHandlesPath || path == users::TypePolicy::kPath ||
-         path == audit::kHeadPath || path.starts_with(audit::kPrefix);
+         path == audit::kHeadPath || path.starts_with(audit::kPrefix) ||
+         path.starts_with(keys::kUsesPrefix);
 }
 
 std::string NameOfKey(std::string_view path, ByteView record) {

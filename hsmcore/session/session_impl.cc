@@ -47,7 +47,7 @@ void PreferOwn(std::vector<KeyInfo>& found, std::string_view user) {
 
 }  // namespace
 
-SessionImpl::SessionImpl(std::shared_ptr<cluster::Core> core, std::optional<Login> login)
+SessionImpl::SessionImpl(std::shared_ptr<cluster::Core> core, std::shared_ptr<const Login> login)
     : core_(std::move(core)),
       login_(login ? std::make_shared<const Login>(*std::move(login)) : nullptr),
       user_(login_ ? login_->user : std::string()) {}
@@ -67,7 +67,7 @@ Status SessionImpl::AllowNew(KeyType type, policy::Origin origin, bool token) co
 // ---- Finding ------------------------------------------------------------------------------------
 
 bool SessionImpl::MayUse(const keys::KeyRecord& record) const {
-  return login_ && record.GrantFor(login_->path(), login_->identity.public_identity().box_key);
+  return login_ && record.GrantFor(login_->path(), login_->box_key()) != nullptr;
 }
 
 std::vector<KeyInfo> SessionImpl::Visible(const keys::KeyRecord& record) const {
@@ -145,6 +145,7 @@ Result<std::vector<KeyInfo>> SessionImpl::FindLocked(const KeyQuery& query) {
   } else {
     HSMCORE_CHECK(keys::ForEach(*core_, take));
   }
+  for (KeyInfo& info : found) HSMCORE_CHECK(AddUseCount(info));
   AddSessionKeys(query, found);
   return found;
 }
@@ -204,8 +205,7 @@ Result<KeyPtr> SessionImpl::LoadHandle(KeyHandle handle, bool want_private) {
     HSMCORE_TRY(const SecretBytes dek, keys::OpenGrant(*record, me.path, *me.identity));
     HSMCORE_TRY(material, keys::OpenPrivate(*record, dek));
     parts.private_info = InfoOf(*record, record->private_class());
-    parts.user = me.path;
-    parts.box_key = me.identity->public_identity().box_key;
+    parts.login = login_;
   }
   parts.owner = record->owner;
   if (record->public_half) parts.public_info = InfoOf(*record, KeyClass::kPublicKey);
@@ -338,7 +338,7 @@ Result<KeyInfo> SessionImpl::SetAttribute(KeyHandle handle, std::string_view nam
   if (handle.IsSession()) return KeepSessionKey(handle, name, value);
   if (name == RowOf(Attribute::kTrusted).name) return MarkTrusted(handle, value);
   const auto attribute = AttributeByName(name);
-  if (attribute && keys::IsDate(*attribute)) return SetDate(handle, *attribute, value);
+  if (attribute && keys::IsOfLife(*attribute)) return SetLife(handle, *attribute, value);
   HSMCORE_CHECK(Allow(policy::Operation::kManageKeys));
   const std::lock_guard lock(core_->mutex);
   HSMCORE_TRY(const keys::KeyRecord record,

@@ -14,24 +14,15 @@
 #include "keys/key_store.h"
 #include "keys/trusted_mark.h"
 #include "session/held_key.h"
+#include "session/login.h"
 #include "users/backup_policy.h"
 #include "users/directory.h"
-#include "vault/identity.h"
 
 namespace hsmcore::session {
 
-// Who a session acts for; nothing of it without a login.
-struct Login {
-  vault::Identity identity;
-  std::string user;
-  Role role = Role::kCryptoUser;
-
-  std::string path() const { return users::UserPath(role, user); }
-};
-
 class SessionImpl final : public Session {
  public:
-  SessionImpl(std::shared_ptr<cluster::Core> core, std::optional<Login> login);
+  SessionImpl(std::shared_ptr<cluster::Core> core, std::shared_ptr<const Login> login);
 
   const std::string& cluster_id() const override { return core_->file.id; }
   bool logged_in() const override { return login_ != nullptr; }
@@ -167,7 +158,9 @@ class SessionImpl final : public Session {
   // Changes what both halves have in common, in a key of one's own.
   Result<KeyInfo> ChangeLife(KeyHandle handle, keys::Which which,
                              const std::function<Status(keys::KeyRecord&)>& change);
-  Result<KeyInfo> SetDate(KeyHandle handle, Attribute attribute, std::string_view value);
+  Result<KeyInfo> SetLife(KeyHandle handle, Attribute attribute, std::string_view value);
+  // Of a key with a use-limit; core_->mutex is held.
+  Status AddUseCount(KeyInfo& info);
   // New material of the same kind.
   Result<KeyPairMaterial> GenerateLike(const PublicMaterial& material);
 
@@ -175,7 +168,7 @@ class SessionImpl final : public Session {
   Result<KeyInfo> KeepSessionKey(KeyHandle handle, std::string_view name, std::string_view value);
 
   const std::shared_ptr<cluster::Core> core_;
-  const std::shared_ptr<const Login> login_;
+  const std::shared_ptr<const Login> login_;  // nullptr: none
   const std::string user_;
   // Guarded by core_->mutex:
   std::shared_ptr<KeyUseLog> use_log_;  // made when a key needs it

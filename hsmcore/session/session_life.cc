@@ -8,6 +8,7 @@
 #include "crypto/asymmetric_key.h"
 #include "crypto/secret_key.h"
 #include "keys/life.h"
+#include "keys/usage.h"
 #include "session/session_impl.h"
 
 namespace hsmcore::session {
@@ -58,17 +59,29 @@ Result<KeyInfo> SessionImpl::ChangeLife(KeyHandle handle, keys::Which which,
   const std::lock_guard lock(core_->mutex);
   HSMCORE_TRY(const keys::KeyRecord record, keys::Rewrite(*core_, Me(), handle, change, which));
   HSMCORE_CHECK(RefreshMarks());
-  return InfoOfHalf(record, handle);
+  KeyInfo info = InfoOfHalf(record, handle);
+  HSMCORE_CHECK(AddUseCount(info));
+  return info;
 }
 
-Result<KeyInfo> SessionImpl::SetDate(KeyHandle handle, Attribute attribute,
+Status SessionImpl::AddUseCount(KeyInfo& info) {
+  if (info.life.use_limit == 0) return {};
+  HSMCORE_TRY(info.use_count, keys::ShownUses(*core_, info.handle));
+  return {};
+}
+
+Result<KeyInfo> SessionImpl::SetLife(KeyHandle handle, Attribute attribute,
                                      std::string_view value) {
   return ChangeLife(handle, keys::Which::kLive, [&](keys::KeyRecord& key) -> Status {
     const auto& half = handle.IsPublicHalf() ? key.public_half : key.private_half;
     if (!half) {
       return Fail(ErrorCode::kKeyNotFound, Cat("there is no key ", handle.ToString()));
     }
-    return keys::SetDate(key.life, *half, attribute, value);
+    if (attribute == Attribute::kUseLimit && !key.private_half) {
+      return Fail(ErrorCode::kPublicKeyOnly,
+                  Cat("uses of a public key are not counted: key ", handle.ToString()));
+    }
+    return keys::SetLife(key.life, *half, attribute, value);
   });
 }
 

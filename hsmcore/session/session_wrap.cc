@@ -170,6 +170,7 @@ Result<WrappedKey> SessionImpl::Wrap(const Key& wrapping, const Key& payload,
     }
     HSMCORE_TRY(plain, PayloadOf(inner_now.info.public_part, inner_now.material));
   }
+  if (outer->is_secret()) HSMCORE_CHECK(outer->CountUse());
   return crypto::Wrap(WrappingKeyOf(*outer), mechanism, plain);
 }
 
@@ -186,6 +187,7 @@ Result<KeyPtr> SessionImpl::Unwrap(const Key& unwrapping, const WrapMechanism& m
   }
   const bool token = made.private_half.flags.Has(Attribute::kToken);
   HSMCORE_CHECK(Allow(token ? policy::Operation::kManageKeys : policy::Operation::kMakeSessionKey));
+  HSMCORE_CHECK(outer->CountUse());
   HSMCORE_TRY(const SecretBytes plain, crypto::Unwrap(WrappingKeyOf(*outer), mechanism, wrapped));
   if (IsSecret(form.type)) {
     auto key = ImportSecret(form.type, plain, made.private_half);

@@ -136,3 +136,24 @@ def test_a_backup_has_deleted_keys(tls):
     tls.admin("backup", "verify", "--backup-id", backup)
     tls.cli("key", "restore", *TLS)
     sign(tls)
+
+
+def test_a_use_limit_holds_for_all_programs(tls):
+    tls.cli("key", "set-attribute", *TLS, "--name", "use-limit", "--value", "3")
+    for used in (1, 2, 3):
+        sign(tls)
+        assert private(tls)[0]["attributes"]["use-count"] == used
+    refused = sign(tls, out="none", expect=1)
+    assert "use-limit" in refused.err and "key rotate" in refused.err
+    tls.openssl("dgst", "-sha256", "-verify", "hsm:tls;type=public", "-signature", "signature",
+                "data")
+    tls.cli("cluster", "sync", pin=None)
+    backup = tls.cli("backup", "create", pin=None).json["data"]["backup"]["backup-id"]
+    tls.admin("backup", "verify", "--backup-id", backup)
+    assert tls.cli("key", "rotate", *TLS).json["data"]["key-version"] == 2
+    sign(tls)
+
+
+def test_a_use_limit_is_a_number(tls):
+    for value in ("-1", "many"):
+        tls.cli("key", "set-attribute", *TLS, "--name", "use-limit", "--value", value, expect=2)

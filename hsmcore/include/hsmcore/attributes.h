@@ -54,6 +54,8 @@ enum class Attribute : std::uint8_t {
   kKeyVersion,
   kStartDate,
   kEndDate,
+  kUseLimit,
+  kUseCount,
 };
 
 // A set of boolean attributes.

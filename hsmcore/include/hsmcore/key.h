@@ -30,7 +30,12 @@ struct KeyInfo {
   std::vector<std::string> shared_users;
   std::int64_t created = 0;  // seconds since the epoch
   bool pair = false;         // the other half is an object too
-  KeyLife life = {};  // NOLINT(readability-redundant-member-init): an aggregate may leave it out
+  // With initialisers, so that an aggregate may leave them out.
+  // NOLINTBEGIN(readability-redundant-member-init)
+  KeyLife life = {};
+  // Uses of a key with a use-limit that all processes together have had or have reserved.
+  std::optional<std::uint64_t> use_count = {};
+  // NOLINTEND(readability-redundant-member-init)
 
   KeyType type() const { return TypeOf(public_part); }
 };
@@ -71,12 +76,16 @@ bool HasEddsaInstances();
 
 // A key that is ready to be used: held in the HSM, or the public key of somebody else.
 // Immutable after it was made and safe for any number of threads at once; no operation takes a
-// lock, does I/O or waits. It stays usable after fork() without any file.
+// lock, does I/O or waits, unless the key has a use-limit. It stays usable after fork() without any
+// file. A key with a use-limit counts each operation with its private half or secret value, of a
+// cipher its beginning: it reserves uses in the store, a few at first and more at once later, each
+// process its own.
 //
 // Every operation asks the policy gate first. Errors that all of them share:
 //   kAttributeForbids   the detail names the attribute that stood in the way
 //   kKeyGone            deleted or changed since it was loaded: load it again
 //   kKeyInactive        disabled, or not within its dates
+//   kKeyUsedUp          its use-limit is reached; with a use-limit also the errors of the store
 //   kRoleForbids        shared: the owner alone does this, or shares it no longer
 //   kPublicKeyOnly      the operation needs the private half
 //   kKeyTypeMismatch    the mechanism is for another key type

@@ -18,6 +18,7 @@ struct KeyLife {
   std::optional<std::int64_t> start;  // not used before
   std::optional<std::int64_t> end;    // from then on only what is there already is dealt with
   std::optional<std::int64_t> purge;  // deleted; can be restored until then
+  std::uint64_t use_limit = 0;        // uses of the private half or secret key; 0: any number
   // Rotation. The versions of a key are keys of their own that name the first one.
   std::uint64_t version = 1;
   KeyHandle first;  // 0: this one

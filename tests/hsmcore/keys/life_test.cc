@@ -64,6 +64,7 @@ TEST(LifeTest, TheFormHoldsWhatIsNotByDefault) {
   life.start = 1;
   life.end = kNow;
   life.purge = 3;
+  life.use_limit = 1000;
   life.version = 7;
   life.first = {0x100};
   life.next = {0x200};
@@ -72,6 +73,7 @@ TEST(LifeTest, TheFormHoldsWhatIsNotByDefault) {
                                                          {{"start", -1}},
                                                          {{"end", 253402300800}},
                                                          {{"purge", "x"}},
+                                                         {{"use-limit", std::uint64_t{1} << 49}},
                                                          {{"version", 0}},
                                                          {{"first", 0x101}},
                                                          {{"next", std::uint64_t{1} << 63}}}) {
@@ -82,18 +84,33 @@ TEST(LifeTest, TheFormHoldsWhatIsNotByDefault) {
 TEST(LifeTest, DatesKeepTheirOrder) {
   KeyLife life;
   ObjectAttributes half = DefaultAttributes(KeyClass::kPrivateKey);
-  ASSERT_TRUE(SetDate(life, half, Attribute::kEndDate, "2027-01-15"));
-  EXPECT_EQ(SetDate(life, half, Attribute::kStartDate, "2027-01-15").error().code(),
+  ASSERT_TRUE(SetLife(life, half, Attribute::kEndDate, "2027-01-15"));
+  EXPECT_EQ(SetLife(life, half, Attribute::kStartDate, "2027-01-15").error().code(),
             ErrorCode::kAttributeValue);
-  EXPECT_EQ(SetDate(life, half, Attribute::kStartDate, "tomorrow").error().code(),
+  EXPECT_EQ(SetLife(life, half, Attribute::kStartDate, "tomorrow").error().code(),
             ErrorCode::kAttributeValue);
   EXPECT_FALSE(life.start.has_value());
-  ASSERT_TRUE(SetDate(life, half, Attribute::kStartDate, "2027-01-14"));
-  ASSERT_TRUE(SetDate(life, half, Attribute::kEndDate, ""));
+  ASSERT_TRUE(SetLife(life, half, Attribute::kStartDate, "2027-01-14"));
+  ASSERT_TRUE(SetLife(life, half, Attribute::kEndDate, ""));
   EXPECT_FALSE(life.end.has_value());
   half.flags.Set(Attribute::kModifiable, false);
-  EXPECT_EQ(SetDate(life, half, Attribute::kStartDate, "").error().code(),
+  EXPECT_EQ(SetLife(life, half, Attribute::kStartDate, "").error().code(),
             ErrorCode::kAttributeReadOnly);
+}
+
+TEST(LifeTest, ALimitIsANumber) {
+  KeyLife life;
+  const ObjectAttributes half = DefaultAttributes(KeyClass::kPrivateKey);
+  ASSERT_TRUE(SetLife(life, half, Attribute::kUseLimit, "1000"));
+  EXPECT_EQ(life.use_limit, 1000U);
+  for (const char* value :
+       {"-1", "1.5", "many", "10 ", "281474976710657", "99999999999999999999"}) {
+    EXPECT_EQ(SetLife(life, half, Attribute::kUseLimit, value).error().code(),
+              ErrorCode::kAttributeValue)
+        << value;
+  }
+  ASSERT_TRUE(SetLife(life, half, Attribute::kUseLimit, ""));
+  EXPECT_EQ(life.use_limit, 0U);
 }
 
 TEST(LifeTest, TheNewestActiveVersionStandsForAKey) {
