@@ -18,6 +18,7 @@ constexpr const char* kFooter =
   --pin-source file:PATH   a file with user:password or a machine credential
   HSM_PIN=user:password    in the environment
   --user NAME              asks for the password on the terminal
+  --mfa-token FILE         besides, for a user with MFA: the tokens that he has signed
   HSM_ROLE=admin|crypto-user overrides the role that the command asks for.
 New passwords come from --password-source file:PATH, HSM_NEW_PASSWORD, or the terminal.
 
@@ -46,6 +47,8 @@ void AddGlobalOptions(CLI::App& app, GlobalOptions& options) {
   app.add_option("--user", options.login.user, "Who logs in")->type_name("NAME");
   app.add_option("--pin-source", options.login.pin_source, "Where the password is")
       ->type_name("file:PATH");
+  app.add_option("--mfa-token", options.login.mfa_token, "The signed tokens of a user with MFA")
+      ->type_name("FILE");
   app.add_flag("--disable-key-availability-check", options.no_availability_check,
                "Make keys also where only one HSM is in service");
   // Only checked here: FormatOf reads it.
@@ -97,6 +100,7 @@ ExitCode RunHsmctl(int argc, char** argv) {
   AddHsmCommands(app, selected);
   AddBackupCommands(app, selected);
   AddUserCommands(app, selected);
+  AddQuorumCommands(app, selected);
   AddKeyCommands(app, selected);
   AddAuditCommands(app, selected);
   AddDoctorCommand(app, selected);

@@ -12,6 +12,7 @@
 #include "hsmcore/cluster_setup.h"
 #include "password.h"
 #include "progress.h"
+#include "token_file.h"
 
 namespace hsmctl {
 namespace {
@@ -47,6 +48,7 @@ struct ModifyOptions {
   bool disable_backups = false;
   bool enable_check = false;
   bool disable_check = false;
+  std::vector<std::string> approval;
 };
 
 struct DescribeOptions {
@@ -140,27 +142,28 @@ Result<Report> Describe(const Context& context, const DescribeOptions& given) {
 Result<Report> Modify(const Context& context, const ModifyOptions& given) {
   HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
   HSMCORE_TRY(const auto session, context.Login(*cluster, context.login(), hsmcore::Role::kAdmin));
+  HSMCORE_TRY(const Approval approval, Approval::Read(given.approval));
   std::string message;
   Json data = Json::object();
   if (given.retention_days) {
-    HSMCORE_CHECK(session->SetBackupRetention(*given.retention_days));
+    HSMCORE_CHECK(session->SetBackupRetention(*given.retention_days, approval.token()));
     message = "Backups are kept for " + std::to_string(*given.retention_days) + " days";
     data["backup-retention-days"] = *given.retention_days;
   }
   if (given.enable_backups || given.disable_backups) {
-    HSMCORE_CHECK(session->SetAutomaticBackups(given.enable_backups));
+    HSMCORE_CHECK(session->SetAutomaticBackups(given.enable_backups, approval.token()));
     message += message.empty() ? "" : "\n";
     message += given.enable_backups ? "There is a backup every day" : "There are no daily backups";
     data["automatic-backups"] = given.enable_backups;
   }
   if (given.enable_check || given.disable_check) {
-    HSMCORE_CHECK(session->SetKeyAvailabilityCheck(given.enable_check));
+    HSMCORE_CHECK(session->SetKeyAvailabilityCheck(given.enable_check, approval.token()));
     message += message.empty() ? "" : "\n";
     message += given.enable_check ? "New keys need two HSMs" : "New keys need one HSM";
     data["key-availability-check"] = given.enable_check;
   }
   if (given.unlock_after) {
-    HSMCORE_CHECK(session->SetUnlockAfter(*given.unlock_after));
+    HSMCORE_CHECK(session->SetUnlockAfter(*given.unlock_after, approval.token()));
     message += message.empty() ? "" : "\n";
     message += *given.unlock_after == 0 ? "A locked user stays locked until an admin unlocks him"
                                         : "A locked user is free again after " +
@@ -168,8 +171,9 @@ Result<Report> Modify(const Context& context, const ModifyOptions& given) {
     data["unlock-after-minutes"] = *given.unlock_after;
   }
   if (!given.type_change.type.empty()) {
-    HSMCORE_TRY(const hsmcore::TypeChangeReport change,
-                session->ChangeType(given.type_change, ProgressBar("Changing the type")));
+    HSMCORE_TRY(
+        const hsmcore::TypeChangeReport change,
+        session->ChangeType(given.type_change, ProgressBar("Changing the type"), approval.token()));
     message += message.empty() ? "" : "\n";
     message += TypeChangeText(change);
     data["hsm-type-change"] = TypeChangeJson(change);
@@ -306,6 +310,7 @@ void AddClusterCommands(CLI::App& parent, SelectedCommand& selected) {
       ->add_flag("--keep-new", modify.options->type_change.keep_new,
                  "Keep the keys and users made since, when going back")
       ->needs(type);
+  AddApprovalOption(*modify.app, modify.options->approval);
   AddPlainCommand(*group, selected,
                   {.name = "sync",
                    .description = "Repairs every HSM that is out of sync, damaged or empty",

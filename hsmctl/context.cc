@@ -10,6 +10,7 @@
 #include "hsmcore/backup.h"
 #include "hsmcore/settings.h"
 #include "password.h"
+#include "token_file.h"
 
 namespace hsmctl {
 namespace {
@@ -152,7 +153,14 @@ Result<std::shared_ptr<Session>> Context::Login(Cluster& cluster, const LoginNam
   if (!role) {
     HSMCORE_TRY(role, RoleOfUser(cluster, credential.user));
   }
-  return cluster.Login(credential, *role);
+  return LoginWith(cluster, credential, names, *role);
+}
+
+Result<std::shared_ptr<Session>> Context::LoginWith(Cluster& cluster, const Credential& credential,
+                                                    const LoginNames& names, Role role) {
+  if (!names.mfa_token) return cluster.Login(credential, role);
+  HSMCORE_TRY(const auto tokens, ReadSignableTokens(*names.mfa_token, 2));
+  return cluster.Login(credential, role, tokens);
 }
 
 }  // namespace hsmctl

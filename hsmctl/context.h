@@ -16,6 +16,7 @@ namespace hsmctl {
 struct LoginNames {
   std::optional<std::string> user;
   std::optional<std::string> pin_source;
+  std::optional<std::string> mfa_token;  // the file with the signed tokens of a user with MFA
 };
 
 struct GlobalOptions {
@@ -52,6 +53,11 @@ class Context {
   hsmcore::Result<std::shared_ptr<hsmcore::Session>> Login(hsmcore::Cluster& cluster,
                                                            const LoginNames& names,
                                                            std::optional<hsmcore::Role> role) const;
+
+  // The same with a credential that was found.
+  static hsmcore::Result<std::shared_ptr<hsmcore::Session>> LoginWith(
+      hsmcore::Cluster& cluster, const hsmcore::Credential& credential, const LoginNames& names,
+      hsmcore::Role role);
 
   // The daily backup of every cluster that the command has opened, where it is due. What there is
   // to say about it, a line each; mostly nothing.

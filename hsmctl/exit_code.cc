@@ -12,6 +12,7 @@ ExitCode ExitCodeOf(hsmcore::ErrorCode code) {
     case kAttributeUnknown:
     case kAttributeValue:
     case kKeySize:
+    case kTokenKey:
     case kUri:
     case kSetting:
       return kUsage;
@@ -23,6 +24,8 @@ ExitCode ExitCodeOf(hsmcore::ErrorCode code) {
     case kPinFormat:
     case kPinSource:
     case kCredentialUnknown:
+    case kTokenRefused:
+    case kMfaRequired:
       return kLogin;
 
     case kKeyNotFound:
@@ -37,6 +40,7 @@ ExitCode ExitCodeOf(hsmcore::ErrorCode code) {
     case kUserExists:
     case kPasswordPolicy:
     case kRoleForbids:
+    case kQuorumRequired:
     case kAttributeForbids:
     case kAttributeReadOnly:
     case kKeyTypeMismatch:

@@ -49,7 +49,7 @@ Status AddUri(KeyFilter& filter, const std::string& text) {
   }
   if (uri.certificate) return Fail(ErrorCode::kUri, "type=cert: the HSM holds keys only");
   filter.query = KeyQuery::FromUri(uri);
-  filter.login = {.user = uri.user, .pin_source = uri.pin_source};
+  filter.login = {.user = uri.user, .pin_source = uri.pin_source, .mfa_token = {}};
   filter.cluster = uri.cluster;
   return {};
 }

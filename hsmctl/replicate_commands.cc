@@ -66,7 +66,8 @@ Result<BothSides> Open(const Context& context, const Destination& destination,
   HSMCORE_TRY(both.to, Cluster::Open(home));
   HSMCORE_TRY(both.login, context.Login(*both.from, context.login(), role));
   LoginNames there = context.login();
-  if (destination.pin_source) there = {.user = {}, .pin_source = destination.pin_source};
+  if (destination.pin_source)
+    there = {.user = {}, .pin_source = destination.pin_source, .mfa_token = {}};
   HSMCORE_TRY(both.login_there, context.Login(*both.to, there, role));
   return both;
 }

@@ -10,6 +10,7 @@
 #include "hsmcore/cluster_setup.h"
 #include "hsmcore/cluster_state.h"
 #include "password.h"
+#include "token_file.h"
 
 namespace hsmctl {
 namespace {
@@ -28,6 +29,7 @@ struct CreateOptions {
   std::string username;
   std::string role;
   std::optional<std::string> password_source;
+  std::vector<std::string> approval;
 };
 
 struct UnlockOptions {
@@ -40,12 +42,14 @@ struct DeleteOptions {
   std::string role;
   std::string transfer_keys_to;
   std::optional<std::string> owner_pin_source;
+  std::vector<std::string> approval;
 };
 
 struct ChangePasswordOptions {
   std::optional<std::string> username;
   std::optional<std::string> role;
   std::optional<std::string> password_source;
+  std::vector<std::string> approval;
 };
 
 struct MachineOptions {
@@ -66,17 +70,22 @@ Result<Report> Create(const Context& context, const CreateOptions& given) {
   HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
   HSMCORE_TRY(const SessionPtr session, context.Login(*cluster, context.login(), Role::kAdmin));
   HSMCORE_TRY(const SecretBytes password, NewPassword(given.password_source, given.username));
-  HSMCORE_CHECK(session->CreateUser(given.username, *hsmcore::RoleByName(given.role), password));
+  HSMCORE_TRY(const Approval approval, Approval::Read(given.approval));
+  HSMCORE_CHECK(session->CreateUser(given.username, *hsmcore::RoleByName(given.role), password,
+                                    approval.token()));
   return MessageReport("Created user " + given.username + " (" + given.role + ")",
                        {{"username", given.username}, {"role", given.role}});
 }
+
+// How a user signs, in CloudHSM's words.
+Json TokenSign() { return {{"strategy", "token-sign"}, {"status", "enabled"}}; }
 
 Json UserJson(const UserInfo& user) {
   return {{"username", user.name},
           {"role", NameOf(user.role)},
           {"locked", user.locked ? "true" : "false"},
-          {"mfa", Json::array()},
-          {"quorum", Json::array()},
+          {"mfa", user.mfa ? Json::array({TokenSign()}) : Json::array()},
+          {"quorum", user.signs_tokens ? Json::array({TokenSign()}) : Json::array()},
           {"cluster-coverage", "full"},
           {"failed-logins", user.failed_logins},
           {"machine-credentials", user.machine_credentials},
@@ -128,8 +137,10 @@ Result<Report> Delete(const Context& context, const DeleteOptions& given) {
   HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
   HSMCORE_TRY(const SessionPtr session, context.Login(*cluster, context.login(), Role::kAdmin));
   hsmcore::DeleteUserOptions wanted{.transfer_keys_to = given.transfer_keys_to, .owner = {}};
+  HSMCORE_TRY(const Approval approval, Approval::Read(given.approval));
+  wanted.approval = approval.token();
   if (given.owner_pin_source) {
-    HSMCORE_TRY(wanted.owner, context.FindCredential({given.username, given.owner_pin_source}));
+    HSMCORE_TRY(wanted.owner, context.FindCredential({given.username, given.owner_pin_source, {}}));
   }
   HSMCORE_CHECK(session->DeleteUser(given.username, *hsmcore::RoleByName(given.role), wanted));
   return MessageReport("Deleted user " + given.username + " (" + given.role + ")",
@@ -145,8 +156,9 @@ Result<Report> ResetPassword(const Context& context, const ChangePasswordOptions
   HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
   HSMCORE_TRY(const SessionPtr session, context.Login(*cluster, context.login(), Role::kAdmin));
   HSMCORE_TRY(const SecretBytes password, NewPassword(given.password_source, *given.username));
-  HSMCORE_CHECK(
-      session->ResetPassword(*given.username, *hsmcore::RoleByName(*given.role), password));
+  HSMCORE_TRY(const Approval approval, Approval::Read(given.approval));
+  HSMCORE_CHECK(session->ResetPassword(*given.username, *hsmcore::RoleByName(*given.role), password,
+                                       approval.token()));
   return MessageReport("Changed the password of " + *given.username + " (" + *given.role + ")",
                        {{"username", *given.username}, {"role", *given.role}});
 }
@@ -208,6 +220,7 @@ void AddCreate(CLI::App& group, SelectedCommand& selected) {
   AddRole(*app, options->role, "What the user is for: users, keys, or the audit log");
   app->add_option("--password-source", options->password_source, "The new user's password")
       ->type_name("file:PATH");
+  AddApprovalOption(*app, options->approval);
 }
 
 void AddDelete(CLI::App& group, SelectedCommand& selected) {
@@ -228,6 +241,7 @@ void AddDelete(CLI::App& group, SelectedCommand& selected) {
                   "The consent of the user who is deleted: his password or machine credential")
       ->needs(to)
       ->type_name("file:PATH");
+  AddApprovalOption(*app, options->approval);
 }
 
 void AddChangePassword(CLI::App& group, SelectedCommand& selected) {
@@ -246,6 +260,7 @@ void AddChangePassword(CLI::App& group, SelectedCommand& selected) {
       ->type_name("ROLE");
   app->add_option("--password-source", options->password_source, "The new password")
       ->type_name("file:PATH");
+  AddApprovalOption(*app, options->approval);
 }
 
 void AddUnlock(CLI::App& group, SelectedCommand& selected) {
@@ -292,6 +307,8 @@ void AddUserCommands(CLI::App& parent, SelectedCommand& selected) {
   AddDelete(*group, selected);
   AddUnlock(*group, selected);
   AddMachineCommands(*group, selected);
+  AddMfaCommands(*group, selected);
+  AddChangeQuorumCommand(*group, selected);
   AddUserReplicateCommand(*group, selected);
 }
 

@@ -125,6 +125,8 @@ constexpr auto kEvents = std::to_array<AuditEventRow>({
     {kMachineCredentialDelete, "machine-credential-delete", ""},
     {kUserReplicate, "user-replicate", "CN_CREATE_USER"},
     {kUserChangeMfa, "user-change-mfa", ""},
+    {kUserChangeQuorum, "user-change-quorum", ""},
+    {kMfaToken, "mfa-token", ""},
     {kQuorumSetValue, "quorum-set-value", "CN_SET_M_VALUE"},
     {kQuorumToken, "quorum-token", "CN_GET_TOKEN"},
     {kQuorumApproval, "quorum-approval", "CN_APPROVE_TOKEN"},

@@ -37,6 +37,8 @@ constexpr auto kOperations = std::to_array<OperationRow>({
     {Operation::kManageBackups, "manage backups", {kNo, kYes, kNo, kNo, kNo}},
     {Operation::kReadAuditLog, "read the audit log", {kNo, kYes, kNo, kYes, kNo}},
     {Operation::kRotateAuditLog, "rotate the audit log", {kNo, kYes, kNo, kNo, kNo}},
+    {Operation::kListQuorum, "list quorum values and tokens", {kNo, kYes, kYes, kYes, kYes}},
+    {Operation::kManageQuorum, "manage quorum values and tokens", {kNo, kYes, kNo, kNo, kNo}},
 });
 
 bool Allows(const OperationRow& row, Asker asker) {

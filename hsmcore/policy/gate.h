@@ -38,6 +38,8 @@ enum class Operation : std::uint8_t {
   kManageBackups,  // read, copy and delete them, bring keys back
   kReadAuditLog,
   kRotateAuditLog,
+  kListQuorum,    // values and tokens
+  kManageQuorum,  // set values, make, approve and delete tokens
 };
 
 // Who asks. An unactivated admin is whoever may write to the home of a cluster that has no users

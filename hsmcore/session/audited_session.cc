@@ -210,9 +210,10 @@ Result<KeyUri> AuditedSession::ReferenceUri(const Key& key) { return session_->R
 
 Result<std::vector<UserInfo>> AuditedSession::ListUsers() { return session_->ListUsers(); }
 
-Status AuditedSession::CreateUser(std::string_view name, Role role, const SecretBytes& password) {
+Status AuditedSession::CreateUser(std::string_view name, Role role, const SecretBytes& password,
+                                  const QuorumToken* approval) {
   return Audit(OfUser(kUserCreate, role, name),
-               [&] { return session_->CreateUser(name, role, password); });
+               [&] { return session_->CreateUser(name, role, password, approval); });
 }
 
 Status AuditedSession::DeleteUser(std::string_view name, Role role,
@@ -222,10 +223,10 @@ Status AuditedSession::DeleteUser(std::string_view name, Role role,
   return Audit(std::move(entry), [&] { return session_->DeleteUser(name, role, wanted); });
 }
 
-Status AuditedSession::ResetPassword(std::string_view name, Role role,
-                                     const SecretBytes& password) {
+Status AuditedSession::ResetPassword(std::string_view name, Role role, const SecretBytes& password,
+                                     const QuorumToken* approval) {
   return Audit(OfUser(kUserResetPassword, role, name),
-               [&] { return session_->ResetPassword(name, role, password); });
+               [&] { return session_->ResetPassword(name, role, password, approval); });
 }
 
 Status AuditedSession::UnlockUser(std::string_view name, Role role) {
@@ -245,6 +246,54 @@ Result<SecretBytes> AuditedSession::CreateMachineCredential() {
 Status AuditedSession::DeleteMachineCredentials() {
   return Audit(OfUser(kMachineCredentialDelete, role(), user()),
                [&] { return session_->DeleteMachineCredentials(); });
+}
+
+// ---- Tokens and quorums -------------------------------------------------------------------------
+
+Result<SignableToken> AuditedSession::NewRegistration() {
+  return Audit(OfUser(kUserChangeQuorum, role(), user()),
+               [&] { return session_->NewRegistration(); });
+}
+
+Status AuditedSession::RegisterTokenKey(ByteView public_key, const SignableToken& signed_token) {
+  return Audit(OfUser(kUserChangeQuorum, role(), user()),
+               [&] { return session_->RegisterTokenKey(public_key, signed_token); });
+}
+
+Status AuditedSession::RegisterMfa(const SecretBytes& password, ByteView public_key,
+                                   const SignableToken& signed_token) {
+  audit::Entry entry = OfUser(kUserChangeMfa, role(), user());
+  entry.detail = "register";
+  return Audit(std::move(entry),
+               [&] { return session_->RegisterMfa(password, public_key, signed_token); });
+}
+
+Status AuditedSession::DeregisterMfa(const SecretBytes& password) {
+  audit::Entry entry = OfUser(kUserChangeMfa, role(), user());
+  entry.detail = "deregister";
+  return Audit(std::move(entry), [&] { return session_->DeregisterMfa(password); });
+}
+
+Status AuditedSession::SetQuorumValue(QuorumService service, unsigned value,
+                                      const QuorumToken* approval) {
+  return Audit(Of(kQuorumSetValue, Cat(NameOf(service), "=", value)),
+               [&] { return session_->SetQuorumValue(service, value, approval); });
+}
+
+Result<QuorumToken> AuditedSession::NewQuorumToken(QuorumService service) {
+  return Audit(Of(kQuorumToken, Cat("generate ", NameOf(service))),
+               [&] { return session_->NewQuorumToken(service); });
+}
+
+// It changes nothing in the store, and hands a share over.
+Result<QuorumToken> AuditedSession::ApproveToken(const QuorumToken& token) {
+  return Noted(Of(kQuorumApproval, NameOf(token.service)),
+               [&] { return session_->ApproveToken(token); });
+}
+
+Result<std::size_t> AuditedSession::DeleteQuorumTokens(bool of_all) {
+  return Audit(Of(kQuorumToken, of_all ? "delete all" : "delete"),
+               [&] { return session_->DeleteQuorumTokens(of_all); });
 }
 
 // ---- Backups and settings -----------------------------------------------------------------------
@@ -274,30 +323,31 @@ Result<BackupInfo> AuditedSession::RestoreDeletedBackup(std::string_view id) {
                [&] { return session_->RestoreDeletedBackup(id); });
 }
 
-Status AuditedSession::SetBackupRetention(unsigned days) {
+Status AuditedSession::SetBackupRetention(unsigned days, const QuorumToken* approval) {
   return Audit(Of(kClusterModify, Cat("backup-retention-days=", days)),
-               [&] { return session_->SetBackupRetention(days); });
+               [&] { return session_->SetBackupRetention(days, approval); });
 }
 
-Status AuditedSession::SetAutomaticBackups(bool automatic) {
+Status AuditedSession::SetAutomaticBackups(bool automatic, const QuorumToken* approval) {
   return Audit(Of(kClusterModify, Cat("automatic-backups=", automatic ? "true" : "false")),
-               [&] { return session_->SetAutomaticBackups(automatic); });
+               [&] { return session_->SetAutomaticBackups(automatic, approval); });
 }
 
-Status AuditedSession::SetKeyAvailabilityCheck(bool check) {
+Status AuditedSession::SetKeyAvailabilityCheck(bool check, const QuorumToken* approval) {
   return Audit(Of(kClusterModify, Cat("key-availability-check=", check ? "true" : "false")),
-               [&] { return session_->SetKeyAvailabilityCheck(check); });
+               [&] { return session_->SetKeyAvailabilityCheck(check, approval); });
 }
 
-Status AuditedSession::SetUnlockAfter(unsigned minutes) {
+Status AuditedSession::SetUnlockAfter(unsigned minutes, const QuorumToken* approval) {
   return Audit(Of(kClusterModify, Cat("unlock-after-minutes=", minutes)),
-               [&] { return session_->SetUnlockAfter(minutes); });
+               [&] { return session_->SetUnlockAfter(minutes, approval); });
 }
 
 Result<TypeChangeReport> AuditedSession::ChangeType(const TypeChangeOptions& wanted,
-                                                    const Progress& progress) {
+                                                    const Progress& progress,
+                                                    const QuorumToken* approval) {
   return Audit(Of(kClusterModify, Cat("hsm-type=", wanted.type)),
-               [&] { return session_->ChangeType(wanted, progress); });
+               [&] { return session_->ChangeType(wanted, progress, approval); });
 }
 
 // ---- The log itself -----------------------------------------------------------------------------

@@ -72,6 +72,9 @@ class ClusterImpl final : public Cluster {
   const std::filesystem::path& home() const override { return core_->home; }
   ModeRules rules() const override { return core_->config.rules(); }
   Result<std::shared_ptr<Session>> Login(const Credential& credential, Role role) override;
+  Result<std::vector<SignableToken>> NewMfaTokens(std::string_view user, Role role) override;
+  Result<std::shared_ptr<Session>> Login(const Credential& credential, Role role,
+                                         const std::vector<SignableToken>& signed_tokens) override;
   std::shared_ptr<Session> Anonymous() override { return anonymous_; }
   Result<std::optional<std::string>> OnlyCryptoUser() override;
   void DisableKeyAvailabilityCheck() override { core_->key_availability_check = false; }
@@ -112,6 +115,10 @@ class ClusterImpl final : public Cluster {
     [[maybe_unused]] const Status noted = audit::Note(*core_->engine, {}, entry);
   }
 
+  std::shared_ptr<Session> Audited(session::Login login) const {
+    return std::make_shared<session::AuditedSession>(
+        core_, std::make_shared<SessionImpl>(core_, std::move(login)));
+  }
   Result<std::string> UserFor(const Credential& credential, Role role);
   Result<std::uint64_t> RecordRevision(const std::string& path);
 
@@ -178,14 +185,33 @@ Result<std::shared_ptr<Session>> ClusterImpl::Login(const Credential& credential
       vault::EqualConstantTime(known->second.tag, tag)) {
     return known->second.session;
   }
-  HSMCORE_TRY(vault::Identity identity, users::Authenticate(*core_, role, user, credential));
-  auto session = std::make_shared<session::AuditedSession>(
-      core_, std::make_shared<SessionImpl>(core_, std::make_shared<const session::Login>(std::move(identity), user, role)));
+  HSMCORE_TRY(users::Authenticated opened, users::Authenticate(*core_, role, user, credential, {}));
+  auto session = Audited({std::move(opened.identity), user, role, std::nullopt});
   KnownLogin& login = logins_[path];
   before = std::exchange(login.session, session);
   login.tag = tag;
   login.record_revision = revision;
   return session;
+}
+
+Result<std::vector<SignableToken>> ClusterImpl::NewMfaTokens(std::string_view user, Role role) {
+  const std::lock_guard lock(core_->mutex);
+  HSMCORE_TRY(const std::string name, users::NormalisedName(user));
+  HSMCORE_TRY(const users::DecodedRecord found, users::GetUser(*core_, role, name));
+  audit::Entry entry = Named(AuditEvent::kMfaToken, {});
+  entry.user = found.record.path();
+  const audit::Scope scope({}, std::move(entry));
+  return users::NewMfaTokens(*core_, found.record);
+}
+
+// Not kept among the known logins, which a password alone would open.
+Result<std::shared_ptr<Session>> ClusterImpl::Login(
+    const Credential& credential, Role role, const std::vector<SignableToken>& signed_tokens) {
+  const std::lock_guard lock(core_->mutex);
+  HSMCORE_TRY(const std::string user, UserFor(credential, role));
+  HSMCORE_TRY(users::Authenticated opened,
+              users::Authenticate(*core_, role, user, credential, signed_tokens));
+  return Audited({std::move(opened.identity), user, role, std::move(opened.second_factor)});
 }
 
 Result<std::optional<std::string>> ClusterImpl::OnlyCryptoUser() {

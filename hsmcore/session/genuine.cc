@@ -19,10 +19,12 @@ Result<storage::Verifier> GenuineEntries(cluster::Core& core) {
     Bytes identity;  // the identity part of his record
   };
   std::map<std::string, Known> known;
+  std::map<std::string, Bytes> sign_keys;
   for (const auto& user : records) {
     known[user.record.path()] = {user.record.identity.sign_key, user.identity.body};
+    sign_keys[user.record.path()] = user.record.identity.sign_key;
   }
-  return storage::Verifier([admins, known, file = core.file](const storage::Entry& entry) {
+  return storage::Verifier([admins, known, sign_keys, file = core.file](const storage::Entry& entry) {
     if (entry.key.starts_with("key/")) {
       const auto key = keys::DecodeRecord(entry.key, entry.value);
       const auto owner = key ? known.find(key->record.owner) : known.end();
@@ -37,7 +39,7 @@ Result<storage::Verifier> GenuineEntries(cluster::Core& core) {
       return keys::IsGenuineMark(entry.key, entry.value, admins);
     }
     if (entry.key.starts_with(keys::kUsesPrefix)) {
-      return keys::IsGenuineCount(entry.key, entry.value, owners);
+      return keys::IsGenuineCount(entry.key, entry.value, sign_keys);
     }
     if (entry.key == cluster::Config::kPath) {
       return cluster::Config::Decode(entry.value, file.root, file.origin()).has_value();

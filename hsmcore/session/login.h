@@ -2,9 +2,11 @@
 #ifndef HSMCORE_SESSION_LOGIN_H_
 #define HSMCORE_SESSION_LOGIN_H_
 
+#include <optional>
 #include <string>
 
 #include "hsmcore/credential.h"
+#include "users/authentication.h"
 #include "users/directory.h"
 #include "users/record.h"
 #include "vault/identity.h"
@@ -16,6 +18,7 @@ struct Login {
   vault::Identity identity;
   std::string user;
   Role role = Role::kCryptoUser;
+  std::optional<users::SecondFactor> second_factor;  // he logged in with MFA
 
   std::string path() const { return users::UserPath(role, user); }
   users::Actor actor() const { return {&identity, path()}; }

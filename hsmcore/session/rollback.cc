@@ -18,6 +18,8 @@
 #include "keys/usage.h"
 #include "session/backup_content.h"
 #include "storage/generation_map.h"
+#include "users/directory.h"
+#include "users/quorum_policy.h"
 #include "users/record.h"
 #include "users/recovery.h"
 #include "users/type_policy.h"
@@ -59,6 +61,13 @@ std::string NameOfOther(std::string_view path) {
   return std::string(path.starts_with(kUsers) ? path.substr(kUsers.size()) : path);
 }
 
+Status OtherQuorum() {
+  return Fail(ErrorCode::kClusterState,
+              "quorum values were changed since; going back would take that back without the "
+              "approval it needs: set them as they were first ('hsmctl quorum token-sign "
+              "set-quorum-value')");
+}
+
 class Planner {
  public:
   Planner(cluster::Core& core, const HsmTypeRow* type, bool keep_new)
@@ -70,6 +79,8 @@ class Planner {
   Result<RollbackPlan> Finish();
 
  private:
+  Status CheckQuorum(const Entry& then) const;
+  Status CheckSameRecovery(const Entry& then) const;
   Status GoThrough(std::string_view kind);
   Status Extra(std::string_view path);
   Status ExtraKey(std::string_view path);
@@ -118,8 +129,9 @@ void Planner::Count(std::string_view path, ByteView record) {
 Status Planner::Compare(const Entry& then) {
   if (Stays(then.key)) return {};
   in_backup_.insert(then.key);
+  HSMCORE_CHECK(CheckQuorum(then));
   // It has the recovery key sealed to the admins who stay.
-  if (keep_new_ && then.key == users::Recovery::kPath) return {};
+  if (keep_new_ && then.key == users::Recovery::kPath) return CheckSameRecovery(then);
   NoteOwner(then.key, then.value);
   Count(then.key, then.value);
   HSMCORE_TRY(const auto now, core_.engine->Get(then.key));
@@ -134,6 +146,27 @@ Status Planner::Compare(const Entry& then) {
     plan_.losses.changed.push_back(NameOfOther(then.key));
   }
   return {};
+}
+
+// Going back must not be a way round the approval of a quorum.
+Status Planner::CheckQuorum(const Entry& then) const {
+  if (then.key != users::QuorumPolicy::kPath) return {};
+  HSMCORE_TRY(const users::QuorumPolicy now, users::ReadQuorumPolicy(core_));
+  HSMCORE_TRY(const users::TrustedSigners trusted, users::ReadTrustedSigners(core_));
+  const auto policy = users::QuorumPolicy::Decode(then.value, trusted);
+  return policy && policy->values == now.values ? Status() : OtherQuorum();
+}
+
+// With another recovery key, no password of those who turn back could be reset.
+Status Planner::CheckSameRecovery(const Entry& then) const {
+  HSMCORE_TRY(const auto now, core_.engine->Get(then.key));
+  HSMCORE_TRY(const Bytes key_then, users::Recovery::PublicKeyIn(then.value));
+  HSMCORE_TRY(const Bytes key_now, users::Recovery::PublicKeyIn(now ? now->value : Bytes()));
+  if (key_then == key_now) return {};
+  return Fail(
+      ErrorCode::kClusterState,
+      "the key that passwords are reset with was made anew since (an admin was deleted, or a "
+      "quorum approved), so what is new cannot be kept; go back without --keep-new");
 }
 
 Status Planner::ExtraUser(std::string_view path) {
@@ -178,6 +211,10 @@ Status Planner::ExtraKey(std::string_view path) {
 Status Planner::Extra(std::string_view path) {
   if (path.starts_with(kUsers)) return ExtraUser(path);
   if (path.starts_with(kKeys)) return ExtraKey(path);
+  if (path == users::QuorumPolicy::kPath) {
+    HSMCORE_TRY(const users::QuorumPolicy now, users::ReadQuorumPolicy(core_));
+    if (now.values != users::QuorumPolicy().values) return OtherQuorum();
+  }
   const auto handle = keys::HandleIn(path);
   if (handle && kept_.contains(*handle)) return {};
   const bool of_key_then = handle && in_backup_.contains(keys::KeyPath(*handle));

@@ -12,6 +12,7 @@
 #include "session/type_change.h"
 #include "users/availability_policy.h"
 #include "users/backup_policy.h"
+#include "users/quorum.h"
 #include "users/setting.h"
 
 namespace hsmcore::session {
@@ -26,7 +27,9 @@ Result<UserInfo> UserIn(const storage::Entry& entry) {
                   .locked = false,
                   .failed_logins = 0,
                   .created = record.created,
-                  .machine_credentials = record.machines.size()};
+                  .machine_credentials = record.machines.size(),
+                  .signs_tokens = record.token_key.has_value(),
+                  .mfa = record.has_mfa()};
 }
 
 Status AddKey(const storage::Entry& entry, std::vector<KeyInfo>& keys) {
@@ -129,20 +132,22 @@ Result<BackupInfo> SessionImpl::RestoreDeletedBackup(std::string_view id) {
   return cluster::FindBackup(directory, id, now);
 }
 
-Status SessionImpl::SetBackupRetention(unsigned days) {
+Status SessionImpl::SetBackupRetention(unsigned days, const QuorumToken* approval) {
   HSMCORE_CHECK(Allow(policy::Operation::kManageBackups));
   HSMCORE_CHECK(users::CheckRetention(days));
-  return PutBackupPolicy([days](users::BackupPolicy& policy) { policy.retention_days = days; });
+  return PutBackupPolicy([days](users::BackupPolicy& policy) { policy.retention_days = days; },
+                         approval);
 }
 
-Status SessionImpl::SetAutomaticBackups(bool automatic) {
+Status SessionImpl::SetAutomaticBackups(bool automatic, const QuorumToken* approval) {
   HSMCORE_CHECK(Allow(policy::Operation::kManageBackups));
-  return PutBackupPolicy(
-      [automatic](users::BackupPolicy& policy) { policy.automatic = automatic; });
+  return PutBackupPolicy([automatic](users::BackupPolicy& policy) { policy.automatic = automatic; },
+                         approval);
 }
 
 // What is not changed stays.
-Status SessionImpl::PutBackupPolicy(const std::function<void(users::BackupPolicy&)>& change) {
+Status SessionImpl::PutBackupPolicy(const std::function<void(users::BackupPolicy&)>& change,
+                                    const QuorumToken* approval) {
   users::BackupPolicy policy;
   {
     const std::lock_guard lock(core_->mutex);
@@ -151,28 +156,40 @@ Status SessionImpl::PutBackupPolicy(const std::function<void(users::BackupPolicy
   }
   change(policy);
   policy.signer = login_->path();
-  return PutSetting(users::BackupPolicy::kPath, policy.Encode(login_->identity));
+  return PutSetting(users::BackupPolicy::kPath, policy.Encode(login_->identity), approval);
 }
 
-Status SessionImpl::SetKeyAvailabilityCheck(bool check) {
+Status SessionImpl::SetKeyAvailabilityCheck(bool check, const QuorumToken* approval) {
   HSMCORE_CHECK(Allow(policy::Operation::kModifyCluster));
   const users::AvailabilityPolicy policy{check, login_->path()};
-  return PutSetting(users::AvailabilityPolicy::kPath, policy.Encode(login_->identity));
+  return PutSetting(users::AvailabilityPolicy::kPath, policy.Encode(login_->identity), approval);
 }
 
 Result<TypeChangeReport> SessionImpl::ChangeType(const TypeChangeOptions& wanted,
-                                                 const Progress& progress) {
+                                                 const Progress& progress,
+                                                 const QuorumToken* approval) {
   HSMCORE_CHECK(Allow(policy::Operation::kModifyCluster));
   const std::lock_guard lock(core_->mutex);
+  HSMCORE_TRY(const cluster::ClusterFile file, cluster::ReadClusterFile(core_->home));
+  // One that was cut short has had its approval.
+  if (file.state == ClusterState::kActive) {
+    HSMCORE_TRY([[maybe_unused]] const auto revision,
+                storage::Update(*core_->engine, [&](storage::Transaction& change) {
+                  return users::SpendApproval(*core_, change, Me(), QuorumService::kCluster,
+                                              approval);
+                }));
+  }
   HSMCORE_TRY(TypeChangeReport report, session::ChangeType(*core_, Me(), wanted, progress));
   if (report.rolled_back) HSMCORE_CHECK(RefreshMarks());
   return report;
 }
 
-Status SessionImpl::PutSetting(const char* path, const Bytes& record) {
+Status SessionImpl::PutSetting(const char* path, const Bytes& record, const QuorumToken* approval) {
   const std::lock_guard lock(core_->mutex);
   HSMCORE_TRY([[maybe_unused]] const auto revision,
               storage::Update(*core_->engine, [&](storage::Transaction& change) -> Status {
+                HSMCORE_CHECK(
+                    users::SpendApproval(*core_, change, Me(), QuorumService::kCluster, approval));
                 change.Put(path, record);
                 return {};
               }));

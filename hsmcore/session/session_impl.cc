@@ -49,7 +49,7 @@ void PreferOwn(std::vector<KeyInfo>& found, std::string_view user) {
 
 SessionImpl::SessionImpl(std::shared_ptr<cluster::Core> core, std::shared_ptr<const Login> login)
     : core_(std::move(core)),
-      login_(login ? std::make_shared<const Login>(*std::move(login)) : nullptr),
+      login_(std::move(login)),
       user_(login_ ? login_->user : std::string()) {}
 
 Status SessionImpl::Allow(policy::Operation operation) const {

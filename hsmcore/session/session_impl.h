@@ -62,13 +62,28 @@ class SessionImpl final : public Session {
   Result<KeyUri> ReferenceUri(const Key& key) override;
 
   Result<std::vector<UserInfo>> ListUsers() override;
-  Status CreateUser(std::string_view name, Role role, const SecretBytes& password) override;
+  Status CreateUser(std::string_view name, Role role, const SecretBytes& password,
+                    const QuorumToken* approval) override;
   Status DeleteUser(std::string_view name, Role role, const DeleteUserOptions& wanted) override;
-  Status ResetPassword(std::string_view name, Role role, const SecretBytes& password) override;
+  Status ResetPassword(std::string_view name, Role role, const SecretBytes& password,
+                       const QuorumToken* approval) override;
   Status UnlockUser(std::string_view name, Role role) override;
   Status ChangePassword(const SecretBytes& new_password) override;
   Result<SecretBytes> CreateMachineCredential() override;
   Status DeleteMachineCredentials() override;
+
+  Result<SignableToken> NewRegistration() override;
+  Status RegisterTokenKey(ByteView public_key, const SignableToken& signed_token) override;
+  Status RegisterMfa(const SecretBytes& password, ByteView public_key,
+                     const SignableToken& signed_token) override;
+  Status DeregisterMfa(const SecretBytes& password) override;
+  Result<std::vector<QuorumValue>> QuorumValues() override;
+  Status SetQuorumValue(QuorumService service, unsigned value,
+                        const QuorumToken* approval) override;
+  Result<QuorumToken> NewQuorumToken(QuorumService service) override;
+  Result<QuorumToken> ApproveToken(const QuorumToken& token) override;
+  Result<std::vector<LiveToken>> QuorumTokens() override;
+  Result<std::size_t> DeleteQuorumTokens(bool of_all) override;
 
   Result<BackupContent> ReadBackup(const std::filesystem::path& file,
                                    const Progress& progress) override;
@@ -77,12 +92,12 @@ class SessionImpl final : public Session {
   Result<BackupInfo> CopyBackup(std::string_view id, const std::filesystem::path& to) override;
   Result<BackupInfo> DeleteBackup(std::string_view id) override;
   Result<BackupInfo> RestoreDeletedBackup(std::string_view id) override;
-  Status SetBackupRetention(unsigned days) override;
-  Status SetAutomaticBackups(bool automatic) override;
-  Status SetKeyAvailabilityCheck(bool check) override;
-  Status SetUnlockAfter(unsigned minutes) override;
-  Result<TypeChangeReport> ChangeType(const TypeChangeOptions& wanted,
-                                      const Progress& progress) override;
+  Status SetBackupRetention(unsigned days, const QuorumToken* approval) override;
+  Status SetAutomaticBackups(bool automatic, const QuorumToken* approval) override;
+  Status SetKeyAvailabilityCheck(bool check, const QuorumToken* approval) override;
+  Status SetUnlockAfter(unsigned minutes, const QuorumToken* approval) override;
+  Result<TypeChangeReport> ChangeType(const TypeChangeOptions& wanted, const Progress& progress,
+                                      const QuorumToken* approval) override;
 
   Status ReadAudit(const AuditQuery& query,
                    const std::function<void(const AuditRecord&)>& visit) override;
@@ -97,14 +112,19 @@ class SessionImpl final : public Session {
   }
 
  private:
-  Status PutSetting(const char* path, const Bytes& record);
-  Status PutBackupPolicy(const std::function<void(users::BackupPolicy&)>& change);
+  Status PutSetting(const char* path, const Bytes& record, const QuorumToken* approval);
+  Status PutBackupPolicy(const std::function<void(users::BackupPolicy&)>& change,
+                         const QuorumToken* approval);
   struct Cached {
     std::shared_ptr<const HeldKey> key;
     std::uint64_t last_used = 0;
   };
   // A pair by its private half's handle, with or without the private part.
   using CacheKey = std::pair<KeyHandle, bool>;
+
+  Result<users::UserRecord::Password> Reseal(const SecretBytes& password,
+                                             const users::SecondFactor* second,
+                                             Bytes& sealed_before);
 
   Status Allow(policy::Operation operation) const;
   // A new key: who asks, and what the mode says of the type.

@@ -29,15 +29,17 @@ Result<std::vector<UserInfo>> SessionImpl::ListUsers() {
     HSMCORE_TRY(const users::FailedLogins failed,
                 users::ReadFailedLogins(*core_->engine, record.path()));
     list.push_back({record.name, record.role, failed.Locked(std::time(nullptr), unlock_after),
-                    failed.count, record.created, record.machines.size()});
+                    failed.count, record.created, record.machines.size(),
+                    record.token_key.has_value(), record.has_mfa()});
   }
   return list;
 }
 
-Status SessionImpl::CreateUser(std::string_view name, Role role, const SecretBytes& password) {
+Status SessionImpl::CreateUser(std::string_view name, Role role, const SecretBytes& password,
+                               const QuorumToken* approval) {
   HSMCORE_CHECK(Allow(policy::Operation::kCreateUser));
   const std::lock_guard lock(core_->mutex);
-  return users::CreateUser(*core_, Me(), role, name, password);
+  return users::CreateUser(*core_, Me(), role, name, password, approval);
 }
 
 Status SessionImpl::DeleteUser(std::string_view name, Role role, const DeleteUserOptions& wanted) {
@@ -46,20 +48,21 @@ Status SessionImpl::DeleteUser(std::string_view name, Role role, const DeleteUse
   return session::DeleteUser(*core_, Me(), role, name, wanted);
 }
 
-Status SessionImpl::ResetPassword(std::string_view name, Role role, const SecretBytes& password) {
+Status SessionImpl::ResetPassword(std::string_view name, Role role, const SecretBytes& password,
+                                  const QuorumToken* approval) {
   HSMCORE_CHECK(Allow(policy::Operation::kResetPassword));
   const std::lock_guard lock(core_->mutex);
-  return users::ResetPassword(*core_, Me(), role, name, password);
+  return users::ResetPassword(*core_, Me(), role, name, password, approval);
 }
 
-Status SessionImpl::SetUnlockAfter(unsigned minutes) {
+Status SessionImpl::SetUnlockAfter(unsigned minutes, const QuorumToken* approval) {
   HSMCORE_CHECK(Allow(policy::Operation::kModifyCluster));
   if (minutes > kMaxUnlockMinutes) {
     return Fail(ErrorCode::kInvalidArgument, Cat("a locked user is free again after at most ",
                                                  kMaxUnlockMinutes, " minutes, or never (0)"));
   }
   const users::LockoutPolicy policy{minutes, login_->path()};
-  return PutSetting(users::LockoutPolicy::kPath, policy.Encode(login_->identity));
+  return PutSetting(users::LockoutPolicy::kPath, policy.Encode(login_->identity), approval);
 }
 
 Status SessionImpl::UnlockUser(std::string_view name, Role role) {
@@ -75,9 +78,15 @@ Status SessionImpl::ChangePassword(const SecretBytes& new_password) {
   const std::lock_guard lock(core_->mutex);
   HSMCORE_TRY(const cluster::Config config, cluster::ReadConfig(*core_));
   const users::Actor me = Me();
+  const users::SecondFactor* second = login_->second_factor ? &*login_->second_factor : nullptr;
   HSMCORE_TRY(const auto password,
-              users::NewPassword(*me.identity, me.path, new_password, config.cost));
+              users::NewPassword(*me.identity, me.path, new_password, config.cost, second));
   HSMCORE_CHECK(users::ChangeCredentials(*core_, me, [&](users::UserRecord& user) -> Status {
+    if (user.has_mfa() && user.password->unlock != password.unlock) {
+      return Fail(ErrorCode::kMfaRequired, Cat("the password of '", user.name,
+                                               "' opens together with a signed token (MFA), ",
+                                               "and so does its change: log in with --mfa-token"));
+    }
     user.password = password;
     return {};
   }));

@@ -11,7 +11,9 @@
 #include "keys/ownership.h"
 #include "keys/trusted_mark.h"
 #include "users/authentication.h"
+#include "users/escrow.h"
 #include "users/lifecycle.h"
+#include "users/quorum.h"
 
 namespace hsmcore::session {
 namespace {
@@ -49,9 +51,12 @@ Status TransferKeys(cluster::Core& core, const users::Actor& admin, std::string_
     return Fail(ErrorCode::kInvalidArgument, "the keys go to another user than the one deleted");
   }
   HSMCORE_TRY(const users::DecodedRecord receiver, users::GetUser(core, Role::kCryptoUser, to));
-  HSMCORE_TRY(const vault::Identity before,
-              users::Authenticate(core, Role::kCryptoUser, name, *wanted.owner));
-  HSMCORE_TRY(const vault::Identity after, users::OpenEscrow(core, admin, receiver.record));
+  HSMCORE_CHECK(users::CheckApproval(core, admin, QuorumService::kUser, wanted.approval));
+  HSMCORE_TRY(const users::Authenticated owner,
+              users::Authenticate(core, Role::kCryptoUser, name, *wanted.owner, {}));
+  const vault::Identity& before = owner.identity;
+  HSMCORE_TRY(const vault::BoxPair recovery, users::OpenRecovery(core, admin, wanted.approval));
+  HSMCORE_TRY(const vault::Identity after, users::OpenEscrow(core, recovery, receiver.record));
   const keys::Handover handover{.admin = admin,
                                 .from = {&before, users::UserPath(Role::kCryptoUser, name)},
                                 .to = {&after, receiver.record.path()}};
@@ -76,10 +81,13 @@ Status DeleteUser(cluster::Core& core, const users::Actor& admin, Role role, std
     }
     HSMCORE_CHECK(TransferKeys(core, admin, normalised, wanted));
   }
-  return users::DeleteUser(core, admin, role, normalised, [&](storage::Transaction& change) {
-    const Status without = CheckOwnsNone(core, path, normalised);
-    return without ? keys::SignMarksAnew(core, change, path, admin) : without;
-  });
+  const bool used_recovery = !wanted.transfer_keys_to.empty();
+  return users::DeleteUser(
+      core, admin, role, normalised, wanted.approval, [&](storage::Transaction& change) -> Status {
+        HSMCORE_CHECK(CheckOwnsNone(core, path, normalised));
+        if (used_recovery) HSMCORE_CHECK(users::UseUpShares(core, change, admin, wanted.approval));
+        return keys::SignMarksAnew(core, change, path, admin);
+      });
 }
 
 }  // namespace hsmcore::session

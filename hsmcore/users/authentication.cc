@@ -63,8 +63,17 @@ Error NoPassword(const UserRecord& user) {
   return {ErrorCode::kCredentialUnknown, Cat("'", user.name, "' has no password")};
 }
 
-Result<vault::Identity> OpenWithPassword(cluster::Core& core, const UserRecord& user,
-                                         const SecretBytes& password) {
+Error MfaRequired(const UserRecord& user) {
+  return {
+      ErrorCode::kMfaRequired,
+      Cat("'", user.name, "' logs in with his password and a signed token (MFA): make one with ",
+          "'hsmctl user mfa-token', sign it, and give it to hsmctl with --mfa-token; a program ",
+          "takes a machine credential ('hsmctl user create-machine-credential')")};
+}
+
+Result<Authenticated> OpenWithPassword(cluster::Core& core, const UserRecord& user,
+                                       const SecretBytes& password,
+                                       const std::vector<SignableToken>& tokens) {
   HSMCORE_TRY([[maybe_unused]] const storage::FileLock turn, TakeTurn(core));
   HSMCORE_TRY(FailedLogins failed, ReadFailedLogins(*core.engine, user.path()));
   if (failed.count > kMaxFailedLogins) {
@@ -81,8 +90,16 @@ Result<vault::Identity> OpenWithPassword(cluster::Core& core, const UserRecord& 
   if (!user.password) {
     return std::unexpected(NoPassword(user));
   }
-  HSMCORE_TRY(const SecretBytes key, vault::KeyFromPassword(password, user.password->hash));
-  auto identity = OpenIdentity(user.password->sealed, key, user.path(), kPasswordKind);
+  if (user.has_mfa() && tokens.empty()) return std::unexpected(MfaRequired(user));
+  // First what cannot be guessed: without it nobody tries passwords here.
+  std::optional<SecondFactor> second;
+  if (!tokens.empty()) {
+    HSMCORE_TRY(second, CheckMfaTokens(core, user, tokens));
+  }
+  auto identity = OpenPassword(user, password, second ? &*second : nullptr);
+  if (!identity && identity.error().code() != ErrorCode::kPasswordWrong) {
+    return std::unexpected(identity.error());
+  }
   if (!identity) {
     // A store that cannot be written still refuses; it only cannot count.
     const audit::Scope scope({}, Login(user.path(), ErrorCode::kPasswordWrong));
@@ -94,10 +111,15 @@ Result<vault::Identity> OpenWithPassword(cluster::Core& core, const UserRecord& 
     const audit::Scope scope({&*identity, user.path()}, Login(user.path(), ErrorCode()));
     [[maybe_unused]] const Status cleared = ClearFailedLogins(*core.engine, user.path());
   }
-  return identity;
+  // Of two who come with one token, one gets past here.
+  if (second) {
+    const audit::Scope scope({}, Login(user.path(), ErrorCode()));
+    HSMCORE_CHECK(SpendMfaToken(core, user, tokens.front()));
+  }
+  return Authenticated{*std::move(identity), std::move(second)};
 }
 
-Result<vault::Identity> OpenWithMachine(const UserRecord& user, const SecretBytes& text) {
+Result<Authenticated> OpenWithMachine(const UserRecord& user, const SecretBytes& text) {
   HSMCORE_TRY(const vault::MachineSecret machine, vault::MachineSecret::FromText(text));
   const auto found = std::ranges::find(user.machines, machine.id, &UserRecord::Machine::id);
   if (found == user.machines.end()) {
@@ -105,7 +127,9 @@ Result<vault::Identity> OpenWithMachine(const UserRecord& user, const SecretByte
                 Cat("this machine credential of '", user.name,
                     "' was taken back; make one with 'hsmctl user create-machine-credential'"));
   }
-  return OpenIdentity(found->sealed, machine.SealKey(), user.path(), kMachineKind);
+  HSMCORE_TRY(vault::Identity identity,
+              OpenIdentity(found->sealed, machine.SealKey(), user.path(), kMachineKind));
+  return Authenticated{std::move(identity), std::nullopt};
 }
 
 // Who asks for a user whom there is not waits as long as for one whom there is: the password is
@@ -123,8 +147,9 @@ Status SpendAsMuch(cluster::Core& core, const std::string& path, const Credentia
 
 }  // namespace
 
-Result<vault::Identity> Authenticate(cluster::Core& core, Role role, std::string_view name,
-                                     const Credential& credential) {
+Result<Authenticated> Authenticate(cluster::Core& core, Role role, std::string_view name,
+                                   const Credential& credential,
+                                   const std::vector<SignableToken>& tokens) {
   HSMCORE_TRY(const std::string normalised, NormalisedName(name));
   Result<DecodedRecord> found = GetUser(core, role, normalised);
   if (!found) {
@@ -134,24 +159,37 @@ Result<vault::Identity> Authenticate(cluster::Core& core, Role role, std::string
     return std::unexpected(std::move(found).error());
   }
   const DecodedRecord user = *std::move(found);
-  HSMCORE_TRY(vault::Identity identity,
-              credential.is_machine() ? OpenWithMachine(user.record, credential.secret)
-                                      : OpenWithPassword(core, user.record, credential.secret));
-  if (identity.root() != core.file.root || identity.public_identity() != user.record.identity) {
+  HSMCORE_TRY(Authenticated opened,
+              credential.is_machine()
+                  ? OpenWithMachine(user.record, credential.secret)
+                  : OpenWithPassword(core, user.record, credential.secret, tokens));
+  if (opened.identity.root() != core.file.root ||
+      opened.identity.public_identity() != user.record.identity) {
     return Fail(ErrorCode::kHomeDamaged,
                 Cat("the store at ", core.home.native(), " is not the one that '", normalised,
                     "' belongs to: its first admin was replaced"));
   }
-  return identity;
+  return opened;
+}
+
+Result<vault::Identity> OpenPassword(const UserRecord& user, const SecretBytes& password,
+                                     const SecondFactor* second) {
+  HSMCORE_TRY(SecretBytes hashed, vault::KeyFromPassword(password, user.password->hash));
+  auto identity = OpenIdentity(user.password->sealed, PasswordKey(std::move(hashed), second),
+                               user.path(), KindOf(second));
+  if (identity) return identity;
+  return Fail(ErrorCode::kPasswordWrong, Cat("the password of '", user.name, "' is another"));
 }
 
 Result<vault::Identity> OpenUncounted(const UserRecord& user, const Credential& credential) {
-  if (credential.is_machine()) return OpenWithMachine(user, credential.secret);
+  if (credential.is_machine()) {
+    HSMCORE_TRY(Authenticated opened, OpenWithMachine(user, credential.secret));
+    return std::move(opened.identity);
+  }
   if (!user.password) return std::unexpected(NoPassword(user));
-  HSMCORE_TRY(const SecretBytes key,
-              vault::KeyFromPassword(credential.secret, user.password->hash));
-  auto identity = OpenIdentity(user.password->sealed, key, user.path(), kPasswordKind);
-  if (identity && identity->public_identity() == user.identity) return identity;
+  if (user.has_mfa()) return std::unexpected(MfaRequired(user));
+  HSMCORE_TRY(vault::Identity identity, OpenPassword(user, credential.secret, nullptr));
+  if (identity.public_identity() == user.identity) return identity;
   return Fail(ErrorCode::kPasswordWrong, Cat("the password of '", user.name, "' is another"));
 }
 

@@ -7,6 +7,8 @@
 #include "base/text.h"
 #include "hsmcore/hsm_type.h"
 #include "users/adoption.h"
+#include "users/escrow.h"
+#include "users/quorum.h"
 #include "users/recovery.h"
 #include "users/type_policy.h"
 
@@ -88,8 +90,6 @@ Result<std::optional<DecodedRecord>> FindByPath(cluster::Core& core, const std::
                        [&](const DecodedRecord& decoded) { return IsGenuine(decoded, trusted); });
 }
 
-std::string NameIn(std::string_view path) { return std::string(path.substr(path.rfind('/') + 1)); }
-
 // Signs and seals a new user; `admin` is the identity itself for the first admin.
 Result<Bytes> NewRecord(UserRecord record, const vault::Identity& identity,
                         const vault::Identity& admin, ByteView recovery_key) {
@@ -99,13 +99,28 @@ Result<Bytes> NewRecord(UserRecord record, const vault::Identity& identity,
   return EncodeRecord(record, SignIdentity(record, admin), identity);
 }
 
-// A new admin gets his share of the recovery key from the one who makes him.
+// A new admin gets the recovery key from the one who makes him.
 Status ShareRecovery(Recovery& recovery, const Actor& admin, const std::string& path,
                      const vault::Identity& identity) {
   HSMCORE_TRY(const SecretBytes secret, admin.identity->OpenSealed(recovery.sealed[admin.path]));
   HSMCORE_TRY(recovery.sealed[path], vault::SealTo(identity.public_identity().box_key, secret));
   recovery.signer = admin.path;
   return {};
+}
+
+// A recovery key in shares is split anew, where they are, for one admin more.
+Status ShareAnew(cluster::Core& core, storage::Transaction& change, const UserRecord& record,
+                 const vault::Identity& identity, const Actor& admin, const QuorumToken* approval) {
+  HSMCORE_TRY(const unsigned threshold, RecoveryThreshold(core));
+  if (record.role != Role::kAdmin || threshold <= 1) return {};
+  HSMCORE_TRY(const vault::BoxPair recovery, OpenRecovery(core, admin, approval));
+  return RotateRecovery(core, change,
+                        {.admin = admin,
+                         .threshold = threshold,
+                         .joining = record.path(),
+                         .joining_box_key = identity.public_identity().box_key,
+                         .leaving = {}},
+                        recovery);
 }
 
 // Exact, because the writer lock is held.
@@ -141,7 +156,8 @@ Status PutNewUser(cluster::Core& core, storage::Transaction& change, const UserR
   HSMCORE_TRY(Recovery recovery, Recovery::Decode(stored.value_or(Bytes()), trusted));
   HSMCORE_TRY(Bytes user, NewRecord(record, identity, *admin.identity, recovery.public_key));
   change.Put(path, std::move(user));
-  if (record.role != Role::kAdmin) return {};
+  // In shares it was made anew before, with one for him.
+  if (record.role != Role::kAdmin || recovery.threshold > 1) return {};
   HSMCORE_CHECK(ShareRecovery(recovery, admin, path, identity));
   change.Put(Recovery::kPath, recovery.Encode(*admin.identity));
   return {};
@@ -188,6 +204,8 @@ Result<vault::PublicIdentity> IdentityOf(cluster::Core& core, const std::string&
   return user->record.identity;
 }
 
+std::string NameIn(std::string_view path) { return std::string(path.substr(path.rfind('/') + 1)); }
+
 Result<std::vector<DecodedRecord>> ListDecoded(cluster::Core& core, const TrustedSigners& trusted) {
   HSMCORE_TRY(const auto paths, Paths(core, kPrefix));
   std::vector<DecodedRecord> users;
@@ -213,11 +231,14 @@ Result<std::vector<std::string>> NamesOf(cluster::Core& core, Role role) {
 }
 
 Result<UserRecord::Password> NewPassword(const vault::Identity& identity, std::string_view path,
-                                         const SecretBytes& password, PasswordCost cost) {
+                                         const SecretBytes& password, PasswordCost cost,
+                                         const SecondFactor* second) {
   HSMCORE_CHECK(vault::CheckPassword(password));
-  UserRecord::Password credential{vault::NewPasswordHash(cost), {}};
-  HSMCORE_TRY(const SecretBytes key, vault::KeyFromPassword(password, credential.hash));
-  HSMCORE_TRY(credential.sealed, SealIdentity(identity, key, path, kPasswordKind));
+  UserRecord::Password credential{vault::NewPasswordHash(cost), {}, {}};
+  if (second != nullptr) credential.unlock = second->unlock;
+  HSMCORE_TRY(SecretBytes hashed, vault::KeyFromPassword(password, credential.hash));
+  HSMCORE_TRY(credential.sealed,
+              SealIdentity(identity, PasswordKey(std::move(hashed), second), path, KindOf(second)));
   return credential;
 }
 
@@ -230,7 +251,7 @@ Status CreateFirstAdmin(cluster::Core& core, const vault::Identity& identity, st
   const std::string path = record.path();
   HSMCORE_TRY(record.password, NewPassword(identity, path, password, config.cost));
   const vault::BoxPair recovery_pair = vault::BoxPair::New();
-  Recovery recovery{recovery_pair.public_key, {}, path};
+  Recovery recovery{recovery_pair.public_key, 1, {}, path};
   HSMCORE_TRY(recovery.sealed[path],
               vault::SealTo(identity.public_identity().box_key, recovery_pair.secret_key));
   HSMCORE_TRY(const Bytes user, NewRecord(record, identity, identity, recovery.public_key));
@@ -251,7 +272,7 @@ Status CreateFirstAdmin(cluster::Core& core, const vault::Identity& identity, st
 }
 
 Status CreateUser(cluster::Core& core, const Actor& admin, Role role, std::string_view name,
-                  const SecretBytes& password) {
+                  const SecretBytes& password, const QuorumToken* approval) {
   UserRecord record;
   HSMCORE_TRY(record.name, NormalisedName(name));
   record.role = role;
@@ -262,7 +283,9 @@ Status CreateUser(cluster::Core& core, const Actor& admin, Role role, std::strin
   HSMCORE_TRY(record.password, NewPassword(identity, record.path(), password, config.cost));
   TellOfUser(record.path(), identity.public_identity().sign_key);
   HSMCORE_TRY([[maybe_unused]] const auto revision,
-              storage::Update(*core.engine, [&](storage::Transaction& change) {
+              storage::Update(*core.engine, [&](storage::Transaction& change) -> Status {
+                HSMCORE_CHECK(SpendApproval(core, change, admin, QuorumService::kUser, approval));
+                HSMCORE_CHECK(ShareAnew(core, change, record, identity, admin, approval));
                 return PutNewUser(core, change, record, identity, admin, trusted);
               }));
   return {};
@@ -298,6 +321,13 @@ Result<bool> PutUser(cluster::Core& core, const std::string& path, ByteView valu
 
 Status ChangeCredentials(cluster::Core& core, const Actor& self,
                          const std::function<Status(UserRecord&)>& change_record) {
+  return ChangeCredentials(
+      core, self, [&](storage::Transaction&, UserRecord& record) { return change_record(record); });
+}
+
+Status ChangeCredentials(
+    cluster::Core& core, const Actor& self,
+    const std::function<Status(storage::Transaction&, UserRecord&)>& change_record) {
   HSMCORE_TRY([[maybe_unused]] const auto revision,
               storage::Update(*core.engine, [&](storage::Transaction& change) -> Status {
                 HSMCORE_TRY(const auto stored, change.Get(self.path));
@@ -308,7 +338,7 @@ Status ChangeCredentials(cluster::Core& core, const Actor& self,
                 if (decoded.record.identity != self.identity->public_identity()) {
                   return Fail(ErrorCode::kRecordDamaged, Cat(self.path, " was replaced"));
                 }
-                HSMCORE_CHECK(change_record(decoded.record));
+                HSMCORE_CHECK(change_record(change, decoded.record));
                 change.Put(self.path,
                            EncodeRecord(decoded.record, decoded.identity, *self.identity));
                 return {};

@@ -10,6 +10,8 @@
 
 #include "audit/log.h"
 #include "cluster/core.h"
+#include "hsmcore/quorum.h"
+#include "users/mfa.h"
 #include "users/record.h"
 
 // The users of a cluster. The caller holds core.mutex for every function here.
@@ -28,6 +30,8 @@ Result<DecodedRecord> GetUser(cluster::Core& core, Role role, std::string_view n
 // The public identity behind a path as records name it.
 Result<vault::PublicIdentity> IdentityOf(cluster::Core& core, const std::string& path);
 
+// The name in the key of a user's entry.
+std::string NameIn(std::string_view path);
 // All genuine records, as they are and without their signatures.
 Result<std::vector<DecodedRecord>> ListDecoded(cluster::Core& core, const TrustedSigners& trusted);
 Result<std::vector<UserRecord>> ListUsers(cluster::Core& core);
@@ -40,8 +44,9 @@ using Actor = audit::Actor;
 Status CreateFirstAdmin(cluster::Core& core, const vault::Identity& identity, std::string_view name,
                         const SecretBytes& password, const cluster::Config& config);
 
+// Takes the approval of a quorum where one is set for users (quorum.h).
 Status CreateUser(cluster::Core& core, const Actor& admin, Role role, std::string_view name,
-                  const SecretBytes& password);
+                  const SecretBytes& password, const QuorumToken* approval);
 
 // Puts a crypto user of a clone in as he is there, with his credentials. False: he is here already.
 // kUserExists: somebody else has the name; kClusterState: the admin who made him is not here.
@@ -50,10 +55,15 @@ Result<bool> PutUser(cluster::Core& core, const std::string& path, ByteView valu
 // Rewrites the actor's own credentials as `change` says.
 Status ChangeCredentials(cluster::Core& core, const Actor& self,
                          const std::function<Status(UserRecord&)>& change);
+// The same together with what else belongs into that commit.
+Status ChangeCredentials(cluster::Core& core, const Actor& self,
+                         const std::function<Status(storage::Transaction&, UserRecord&)>& change);
 
-// A password credential for an identity, at the cluster's cost.
+// A password credential for an identity, at the cluster's cost; with a second factor it opens
+// only together with that.
 Result<UserRecord::Password> NewPassword(const vault::Identity& identity, std::string_view path,
-                                         const SecretBytes& password, PasswordCost cost);
+                                         const SecretBytes& password, PasswordCost cost,
+                                         const SecondFactor* second = nullptr);
 
 }  // namespace hsmcore::users
 

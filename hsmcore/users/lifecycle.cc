@@ -8,8 +8,9 @@
 
 #include "base/text.h"
 #include "users/adoption.h"
+#include "users/escrow.h"
 #include "users/lockout.h"
-#include "users/recovery.h"
+#include "users/quorum.h"
 #include "users/setting.h"
 #include "users/settings.h"
 
@@ -78,7 +79,10 @@ Status AdoptUsers(cluster::Core& core, storage::Transaction& change, const Actor
   for (const auto& [user, voucher] : users) {
     const std::string path = user.record.path();
     if (voucher != leaving.path() || path == leaving.path()) continue;
-    const Adoption adoption{path, user.identity.body, admin.path};
+    // As it is in this commit.
+    HSMCORE_TRY(const auto stored, change.Get(path));
+    HSMCORE_TRY(const DecodedRecord now, DecodeRecord(path, stored.value_or(Bytes())));
+    const Adoption adoption{path, now.identity.body, admin.path};
     change.Put(Adoption::PathOf(path), adoption.Encode(*admin.identity));
   }
   return {};
@@ -98,27 +102,39 @@ Status TakeOverSettings(storage::Transaction& change, const Actor& admin, const 
   return {};
 }
 
-// He may remember the recovery key; but nobody gives it to him any more.
-Status TakeRecoveryAway(storage::Transaction& change, const Actor& admin, const UserRecord& leaving,
-                        const TrustedSigners& trusted) {
-  HSMCORE_TRY(const auto stored, change.Get(Recovery::kPath));
-  if (!stored) return {};
-  // Signed by this admin already where it was signed anew.
-  HSMCORE_TRY(Recovery recovery, Recovery::Decode(*stored, trusted));
-  recovery.sealed.erase(leaving.path());
-  recovery.signer = admin.path;
-  change.Put(Recovery::kPath, recovery.Encode(*admin.identity));
-  return {};
+// He may remember the recovery key, or a share of it, which is worth nothing from here on.
+Status TakeRecoveryAway(cluster::Core& core, storage::Transaction& change, const Actor& admin,
+                        const UserRecord& leaving, const QuorumToken* approval) {
+  HSMCORE_TRY(const unsigned threshold, RecoveryThreshold(core));
+  HSMCORE_TRY(const vault::BoxPair recovery, OpenRecovery(core, admin, approval));
+  return RotateRecovery(core, change,
+                        {.admin = admin,
+                         .threshold = threshold,
+                         .joining = {},
+                         .joining_box_key = {},
+                         .leaving = leaving.path()},
+                        recovery);
+}
+
+// The secret of a user who is given a new password. Shares that were given for one are used up.
+Result<vault::Identity> OpenForReset(cluster::Core& core, storage::Transaction& change,
+                                     const Actor& admin, const UserRecord& user,
+                                     const QuorumToken* approval) {
+  HSMCORE_TRY(const vault::BoxPair recovery, OpenRecovery(core, admin, approval));
+  HSMCORE_TRY(vault::Identity identity, OpenEscrow(core, recovery, user));
+  HSMCORE_CHECK(UseUpShares(core, change, admin, approval));
+  return identity;
 }
 
 Status RemoveUser(cluster::Core& core, storage::Transaction& change, const Actor& admin,
-                  const UserRecord& leaving) {
+                  const UserRecord& leaving, const QuorumToken* approval) {
   const std::string path = leaving.path();
   if (leaving.role == Role::kAdmin) {
     HSMCORE_TRY(const TrustedSigners trusted, ReadTrustedSigners(core));
+    HSMCORE_CHECK(CheckAdminsLeft(core, change));
+    HSMCORE_CHECK(TakeRecoveryAway(core, change, admin, leaving, approval));
     HSMCORE_CHECK(AdoptUsers(core, change, admin, leaving, trusted));
     HSMCORE_CHECK(TakeOverSettings(change, admin, leaving, trusted));
-    HSMCORE_CHECK(TakeRecoveryAway(change, admin, leaving, trusted));
   }
   for (std::string gone : {path, Adoption::PathOf(path), LockoutPath(path)}) {
     HSMCORE_TRY(const auto there, change.Get(gone));
@@ -129,48 +145,38 @@ Status RemoveUser(cluster::Core& core, storage::Transaction& change, const Actor
 
 }  // namespace
 
-Result<vault::Identity> OpenEscrow(cluster::Core& core, const Actor& admin,
-                                   const UserRecord& user) {
-  HSMCORE_TRY(const auto recovery, ReadSetting<Recovery>(core));
-  if (!recovery || !recovery->sealed.contains(admin.path)) {
-    return Fail(ErrorCode::kRoleForbids,
-                Cat("the recovery key of the cluster is not sealed to ", admin.path));
-  }
-  HSMCORE_TRY(const SecretBytes secret,
-              admin.identity->OpenSealed(recovery->sealed.at(admin.path)));
-  HSMCORE_TRY(const SecretBytes exported,
-              vault::OpenSealedTo({recovery->public_key, secret.Clone()}, user.escrow));
-  HSMCORE_TRY(vault::Identity identity, vault::Identity::Import(exported));
-  if (identity.root() == core.file.root && identity.public_identity() == user.identity) {
-    return identity;
-  }
-  return Fail(ErrorCode::kRecordDamaged, Cat("the escrow of ", user.path(), " is another's"));
-}
-
 Status ResetPassword(cluster::Core& core, const Actor& admin, Role role, std::string_view name,
-                     const SecretBytes& password) {
+                     const SecretBytes& password, const QuorumToken* approval) {
   HSMCORE_TRY(const std::string normalised, NormalisedName(name));
-  HSMCORE_TRY(const DecodedRecord user, GetUser(core, role, normalised));
-  HSMCORE_TRY(const vault::Identity identity, OpenEscrow(core, admin, user.record));
   HSMCORE_TRY(const cluster::Config config, cluster::ReadConfig(core));
-  const Actor self{&identity, user.record.path()};
-  HSMCORE_TRY(const auto credential, NewPassword(identity, self.path, password, config.cost));
-  HSMCORE_CHECK(ChangeCredentials(core, self, [&](UserRecord& record) -> Status {
-    record.password = credential;
-    return {};
-  }));
-  return ClearFailedLogins(*core.engine, self.path);
+  HSMCORE_TRY([[maybe_unused]] const auto revision,
+              storage::Update(*core.engine, [&](storage::Transaction& change) -> Status {
+                HSMCORE_CHECK(SpendApproval(core, change, admin, QuorumService::kUser, approval));
+                HSMCORE_TRY(const DecodedRecord user, GetUser(core, role, normalised));
+                HSMCORE_TRY(const vault::Identity identity,
+                            OpenForReset(core, change, admin, user.record, approval));
+                const std::string path = user.record.path();
+                HSMCORE_TRY(const auto stored, change.Get(path));
+                HSMCORE_TRY(DecodedRecord decoded, DecodeRecord(path, stored.value_or(Bytes())));
+                HSMCORE_TRY(decoded.record.password,
+                            NewPassword(identity, path, password, config.cost));
+                change.Put(path, EncodeRecord(decoded.record, decoded.identity, identity));
+                return {};
+              }));
+  return ClearFailedLogins(*core.engine, UserPath(role, normalised));
 }
 
 Status DeleteUser(cluster::Core& core, const Actor& admin, Role role, std::string_view name,
+                  const QuorumToken* approval,
                   const std::function<Status(storage::Transaction&)>& also) {
   HSMCORE_TRY(const std::string normalised, NormalisedName(name));
   HSMCORE_TRY([[maybe_unused]] const auto revision,
               storage::Update(*core.engine, [&](storage::Transaction& change) -> Status {
                 HSMCORE_TRY(const DecodedRecord user, GetUser(core, role, normalised));
+                HSMCORE_CHECK(SpendApproval(core, change, admin, QuorumService::kUser, approval));
                 HSMCORE_CHECK(CheckDeletable(core, admin, user.record));
                 HSMCORE_CHECK(also(change));
-                return RemoveUser(core, change, admin, user.record);
+                return RemoveUser(core, change, admin, user.record, approval);
               }));
   return {};
 }

@@ -11,18 +11,18 @@
 // What an admin does to other users. The caller holds core.mutex for every function here.
 namespace hsmcore::users {
 
-// The secret of a user, out of the escrow that was made with him (users/recovery.h): what a lost
-// password is reset with. kRoleForbids: the recovery key is not sealed to this admin.
-Result<vault::Identity> OpenEscrow(cluster::Core& core, const Actor& admin, const UserRecord& user);
-
 // A new password for somebody else, who keeps his keys and machine credentials; he is no longer
-// locked. kUserNotFound, kPasswordPolicy.
+// locked, and has no MFA. A recovery key in shares is made anew. kUserNotFound, kPasswordPolicy,
+// those of SpendApproval (quorum.h) and OpenRecovery (escrow.h).
 Status ResetPassword(cluster::Core& core, const Actor& admin, Role role, std::string_view name,
-                     const SecretBytes& password);
+                     const SecretBytes& password, const QuorumToken* approval);
 
-// Removes a user. What an admin has signed is signed anew by the one who deletes him. `also` runs
-// in the same commit, and can refuse. kUserNotFound; kClusterState: the first admin, or oneself.
+// Removes a user. What an admin has signed is signed anew by the one who deletes him, and the
+// recovery key, which he knew or had a share of, is made anew. `also` runs in the same commit, and
+// can refuse. kUserNotFound; kClusterState: the first admin, oneself, or too few admins would be
+// left; those of SpendApproval and OpenRecovery.
 Status DeleteUser(cluster::Core& core, const Actor& admin, Role role, std::string_view name,
+                  const QuorumToken* approval,
                   const std::function<Status(storage::Transaction&)>& also);
 
 }  // namespace hsmcore::users

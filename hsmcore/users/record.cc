@@ -52,7 +52,9 @@ Bytes EncodeCredentials(const UserRecord& record) {
                          {"operations", password.hash.operations},
                          {"memory", password.hash.memory},
                          {"sealed", cbor::Blob(password.sealed)}};
+    if (!password.unlock.empty()) value["password"]["unlock"] = cbor::Blob(password.unlock);
   }
+  if (record.token_key) value["token-key"] = {{"spki", cbor::Blob(record.token_key->spki)}};
   return cbor::Encode(value);
 }
 
@@ -68,8 +70,14 @@ Status DecodeCredentials(ByteView body, std::string_view path, UserRecord& recor
     cbor::Reader password(in.Map("password"), path);
     record.password = {
         {password.Blob("salt"), password.Number("operations"), password.Number("memory")},
-        password.Blob("sealed")};
+        password.Blob("sealed"),
+        password.Has("unlock") ? password.Blob("unlock") : Bytes()};
     HSMCORE_CHECK(password.Finish());
+  }
+  if (in.Has("token-key")) {
+    cbor::Reader key(in.Map("token-key"), path);
+    record.token_key = {.spki = key.Blob("spki")};
+    HSMCORE_CHECK(key.Finish());
   }
   return in.Finish();
 }

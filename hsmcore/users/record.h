@@ -14,16 +14,21 @@
 namespace hsmcore::users {
 
 // A user as stored under UserPath. Two signed parts: the identity, by the admin who made the user,
-// never changes; the credentials, by the user himself, change with his passwords. Format:
-// docs/storage.md.
+// changes only with the recovery key (escrow.h); the credentials, by the user himself, change with
+// his passwords. Format: docs/storage.md.
 struct UserRecord {
   struct Password {
     vault::PasswordHash hash;
     Bytes sealed;  // the identity's secret, sealed under the hashed password
+    Bytes unlock;  // not empty: and under the signature over this text (mfa.h)
   };
   struct Machine {
     Bytes id;
     Bytes sealed;  // the same under the machine credential
+  };
+
+  struct TokenKey {
+    Bytes spki;  // of the key by which he signs tokens (token_key.h)
   };
 
   // Signed by `signer`:
@@ -36,7 +41,9 @@ struct UserRecord {
   // Signed by the user:
   std::optional<Password> password;
   std::vector<Machine> machines;
+  std::optional<TokenKey> token_key;
 
+  bool has_mfa() const { return password && !password->unlock.empty() && token_key; }
   std::string path() const;
 };
 
@@ -70,6 +77,7 @@ Result<Bytes> SealIdentity(const vault::Identity& identity, const SecretBytes& k
 Result<vault::Identity> OpenIdentity(ByteView sealed, const SecretBytes& key, std::string_view path,
                                      std::string_view kind);
 inline constexpr std::string_view kPasswordKind = "password";
+inline constexpr std::string_view kPasswordAndTokenKind = "password and token";
 inline constexpr std::string_view kMachineKind = "machine";
 
 }  // namespace hsmcore::users

@@ -9,6 +9,7 @@
 #include "users/backup_policy.h"
 #include "users/key_use_policy.h"
 #include "users/lockout_policy.h"
+#include "users/quorum_policy.h"
 #include "users/recovery.h"
 #include "users/type_policy.h"
 
@@ -28,6 +29,7 @@ constexpr auto kSettings = std::to_array<SettingRow>({
     RowFor<BackupPolicy>(),
     RowFor<KeyUsePolicy>(),
     RowFor<LockoutPolicy>(),
+    RowFor<QuorumPolicy>(),
     RowFor<Recovery>(),
     RowFor<TypePolicy>(),
     {Adoption::kPrefix, Adoption::kForm,

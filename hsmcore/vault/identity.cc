@@ -119,6 +119,14 @@ BoxPair BoxPair::New() {
   return pair;
 }
 
+bool IsPair(const BoxPair& pair) {
+  if (pair.secret_key.size() != kBoxSecret) return false;
+  Bytes derived(crypto_box_PUBLICKEYBYTES);
+  return crypto_scalarmult_base(derived.data(),
+                                pair.secret_key.Read(SecretAccess{"check a pair"}).data()) == 0 &&
+         derived == pair.public_key;
+}
+
 Result<SecretBytes> OpenSealedTo(const BoxPair& pair, ByteView sealed) {
   if (pair.public_key.size() != crypto_box_PUBLICKEYBYTES || pair.secret_key.size() != kBoxSecret) {
     return Fail(ErrorCode::kRecordDamaged, "the recovery key has a wrong length");

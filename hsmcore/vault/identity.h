@@ -55,6 +55,8 @@ struct BoxPair {
   SecretBytes secret_key;
   static BoxPair New();
 };
+// Whether the two halves belong together.
+bool IsPair(const BoxPair& pair);
 
 // What SealTo sealed to the pair. kRecordDamaged: it is not for this pair.
 Result<SecretBytes> OpenSealedTo(const BoxPair& pair, ByteView sealed);

@@ -92,6 +92,26 @@ Bytes KeyedTag(const SecretBytes& key, ByteView data) {
   return tag;
 }
 
+SecretBytes MixKey(const SecretBytes& key, std::string_view context, ByteView data) {
+  const ByteView secret = key.Read(SecretAccess{"mix keys"});
+  SecretBytes mixed(kSealKeyBytes);
+  // Not Bind: `data` is secret too, and would stay behind in memory that nobody wipes.
+  crypto_generichash_state state;
+  crypto_generichash_init(&state, secret.data(), secret.size(), mixed.size());
+  const Bytes bound = Bind({ViewOf(context)});
+  crypto_generichash_update(&state, bound.data(), bound.size());
+  crypto_generichash_update(&state, data.data(), data.size());
+  crypto_generichash_final(&state, mixed.Write(SecretAccess{"mix keys"}).data(), mixed.size());
+  WipeMemory(&state, sizeof state);
+  return mixed;
+}
+
+Bytes Sha256(ByteView data) {
+  Bytes digest(crypto_hash_sha256_BYTES);
+  crypto_hash_sha256(digest.data(), data.data(), data.size());
+  return digest;
+}
+
 bool EqualConstantTime(ByteView a, ByteView b) {
   return a.size() == b.size() && sodium_memcmp(a.data(), b.data(), a.size()) == 0;
 }

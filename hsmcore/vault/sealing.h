@@ -40,6 +40,11 @@ Bytes Hash(ByteView data);
 
 // A tag for comparing secrets without keeping them: BLAKE2b-256 under a key.
 Bytes KeyedTag(const SecretBytes& key, ByteView data);
+// A key that takes both `key` and `data`: BLAKE2b-256 over what `context` and `data` are bound to,
+// keyed with `key`.
+SecretBytes MixKey(const SecretBytes& key, std::string_view context, ByteView data);
+// What tokens show to those who sign them (FIPS 180-4).
+Bytes Sha256(ByteView data);
 bool EqualConstantTime(ByteView a, ByteView b);
 
 }  // namespace hsmcore::vault

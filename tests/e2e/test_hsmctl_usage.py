@@ -13,6 +13,7 @@ WRAP_METHODS = ["aes-gcm", "cloudhsm-aes-gcm", "aes-no-pad", "aes-zero-pad", "ae
                 "rsa-aes", "rsa-oaep", "rsa-pkcs"]
 BACKUP_VERBS = ("create", "list", "describe", "verify", "keys", "copy", "delete", "restore-deleted",
                 "restore-key")
+QUORUM_VERBS = ("generate", "approve", "list", "list-quorum-values", "set-quorum-value", "delete")
 LEVELS = [
     "",
     "doctor", "cluster", "cluster create", "cluster describe", "cluster sync",
@@ -20,6 +21,9 @@ LEVELS = [
     "audit", *(f"audit {verb}" for verb in ("checkpoint", "export", "rotate", "set-key-use", "show", "verify")),
     "user", "user create", "user delete", "user list", "user change-password", "user unlock",
     "user create-machine-credential", "user delete-machine-credentials",
+    "user mfa-token", "user change-mfa", "user change-mfa token-sign", "user change-quorum",
+    "user change-quorum token-sign", "user change-quorum token-sign register", "quorum",
+    "quorum token-sign", *(f"quorum token-sign {verb}" for verb in QUORUM_VERBS),
     "key", "key generate-asymmetric-pair", "key generate-asymmetric-pair rsa",
     "key generate-asymmetric-pair ec", "key generate-asymmetric-pair ed25519",
     *(f"key generate-asymmetric-pair {kind}" for kind in ("ml-dsa", "ml-kem", "slh-dsa")),
@@ -33,7 +37,7 @@ LEVELS = [
     *(f"key derive {method}" for method in ("ecdh", "hkdf", "kbkdf", "x963")),
     *(f"key {verb} {method}" for verb in ("wrap", "unwrap") for method in WRAP_METHODS),
 ]
-GROUPS = ["", "audit", "cluster", "hsm", "backup", "user", "key", "key generate-asymmetric-pair", "key generate-symmetric",
+GROUPS = ["", "quorum", "quorum token-sign", "user change-mfa", "user change-quorum", "audit", "cluster", "hsm", "backup", "user", "key", "key generate-asymmetric-pair", "key generate-symmetric",
           "key import", "key wrap", "key unwrap", "key derive"]
 
 

@@ -44,6 +44,8 @@ COMMANDS = {
     "read the audit log": ["audit", "verify"],
     "rotate the audit log": ["audit", "rotate", "--path", "ARCHIVE"],
     "manage backups": ["cluster", "modify", "--backup-retention-days", "30"],
+    "list quorum values and tokens": ["quorum", "token-sign", "list-quorum-values"],
+    "manage quorum values and tokens": ["quorum", "token-sign", "delete"],
 }
 
 

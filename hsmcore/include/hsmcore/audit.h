@@ -43,8 +43,10 @@ enum class AuditEvent : std::uint8_t {
   kMachineCredentialDelete,
   kUserReplicate,
   kUserChangeMfa,
+  kUserChangeQuorum,  // the key that he signs tokens with
+  kMfaToken,          // is made; its use is a login
   kQuorumSetValue,
-  kQuorumToken,
+  kQuorumToken,  // is made, deleted; its use is in the record of what it approved
   kQuorumApproval,
   kGroupModify,
   kKeyGenerate,

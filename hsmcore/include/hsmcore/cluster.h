@@ -161,8 +161,17 @@ class Cluster {
   // Logs in. The same user and credential again in this process costs no password hashing and
   // gives the same session. Errors: kUserNotFound, kPasswordWrong (counted towards the lockout),
   // kUserLocked, kCredentialUnknown, kLoginRequired (no user named, and more than one to choose
-  // from), kRecordDamaged.
+  // from), kRecordDamaged, kMfaRequired.
   virtual Result<std::shared_ptr<Session>> Login(const Credential& credential, Role role) = 0;
+
+  // What a user with MFA signs to log in with his password: the first is good for one login within
+  // kTokenLifetime, the second is the same each time, and its signature opens what the password
+  // alone does not. Needs no login. kUserNotFound; kTokenRefused: he has no MFA, or too many that
+  // are live.
+  virtual Result<std::vector<SignableToken>> NewMfaTokens(std::string_view user, Role role) = 0;
+  // Logs in with both of them signed; every time anew. Errors: those of Login, kTokenRefused.
+  virtual Result<std::shared_ptr<Session>> Login(
+      const Credential& credential, Role role, const std::vector<SignableToken>& signed_tokens) = 0;
 
   // A session without login: public keys, listing of users, description.
   virtual std::shared_ptr<Session> Anonymous() = 0;

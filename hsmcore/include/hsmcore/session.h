@@ -19,6 +19,7 @@
 #include "hsmcore/key.h"
 #include "hsmcore/key_uri.h"
 #include "hsmcore/progress.h"
+#include "hsmcore/quorum.h"
 #include "hsmcore/type_change.h"
 #include "hsmcore/types.h"
 #include "hsmcore/wrap.h"
@@ -69,6 +70,8 @@ struct UserInfo {
   unsigned failed_logins = 0;
   std::int64_t created = 0;
   std::size_t machine_credentials = 0;
+  bool signs_tokens = false;  // he has registered a key for that
+  bool mfa = false;           // his password opens only with a signed token
 };
 
 inline constexpr unsigned kMaxUnlockMinutes = 7 * 24 * 60;
@@ -77,6 +80,7 @@ inline constexpr unsigned kMaxUnlockMinutes = 7 * 24 * 60;
 struct DeleteUserOptions {
   std::string transfer_keys_to;     // a crypto user; empty: he must not own any
   std::optional<Credential> owner;  // the consent of the user who is deleted; needed for a transfer
+  const QuorumToken* approval = nullptr;  // guarded by QuorumService::kUser
 };
 
 // Who is asking: the only door to keys and users. Safe for any number of threads at once; calls
@@ -194,8 +198,13 @@ class Session {
   // ---- Users ----
 
   virtual Result<std::vector<UserInfo>> ListUsers() = 0;
-  // Admin only. kUserExists, kUserName, kPasswordPolicy.
-  virtual Status CreateUser(std::string_view name, Role role, const SecretBytes& password) = 0;
+  // Admin only. kUserExists, kUserName, kPasswordPolicy. Guarded by QuorumService::kUser: what is
+  // guarded takes an approval where a quorum is set, and then kQuorumRequired, kTokenRefused.
+  virtual Status CreateUser(std::string_view name, Role role, const SecretBytes& password,
+                            const QuorumToken* approval) = 0;
+  Status CreateUser(std::string_view name, Role role, const SecretBytes& password) {
+    return CreateUser(name, role, password, nullptr);
+  }
   // Admin only. Refused while the user owns keys (kClusterState), unless `wanted` says who gets
   // them: then they go over, under the same handles, with their shares and marks, and the user
   // after the last one. What is cut short goes on when it is repeated. What an admin has signed is
@@ -203,8 +212,14 @@ class Session {
   // login.
   virtual Status DeleteUser(std::string_view name, Role role, const DeleteUserOptions& wanted) = 0;
   // Admin only: a new password for somebody else, out of the escrow that was made with him. His
-  // keys and machine credentials stay, and he is no longer locked. kUserNotFound, kPasswordPolicy.
-  virtual Status ResetPassword(std::string_view name, Role role, const SecretBytes& password) = 0;
+  // keys and machine credentials stay, MFA does not, and he is no longer locked. Guarded by
+  // QuorumService::kUser, and the approvals are given with ApproveToken. kUserNotFound,
+  // kPasswordPolicy.
+  virtual Status ResetPassword(std::string_view name, Role role, const SecretBytes& password,
+                               const QuorumToken* approval) = 0;
+  Status ResetPassword(std::string_view name, Role role, const SecretBytes& password) {
+    return ResetPassword(name, role, password, nullptr);
+  }
   // Admin only: forgets the wrong passwords that locked a user. kUserNotFound.
   virtual Status UnlockUser(std::string_view name, Role role) = 0;
   // One's own password. Keys and machine credentials stay. kPasswordPolicy.
@@ -215,9 +230,42 @@ class Session {
   // Takes back one's machine credentials, all of them.
   virtual Status DeleteMachineCredentials() = 0;
 
+  // ---- Quorum and the signing of tokens (hsmcore/quorum.h) ----
+
+  // A token for oneself to sign, and the key that has signed it: with it one approves from here on.
+  // A registered key is replaced. `public_key`: PEM or DER. kTokenKey, kModeForbids, kTokenRefused.
+  virtual Result<SignableToken> NewRegistration() = 0;
+  virtual Status RegisterTokenKey(ByteView public_key, const SignableToken& signed_token) = 0;
+
+  // From here on one's password takes a signature by that key at each login
+  // (Cluster::NewMfaTokens). `password` is one's own; machine credentials stay as they are.
+  // kPasswordWrong; the errors of RegisterTokenKey.
+  virtual Status RegisterMfa(const SecretBytes& password, ByteView public_key,
+                             const SignableToken& signed_token) = 0;
+  // The password alone opens again. The key stays registered. kPasswordWrong.
+  virtual Status DeregisterMfa(const SecretBytes& password) = 0;
+
+  // In the order of the services. Needs no login.
+  virtual Result<std::vector<QuorumValue>> QuorumValues() = 0;
+  // Admin only. Takes as many approvals as the value in force, or that of the service `quorum`
+  // where it is greater. kInvalidArgument: not kNoQuorum to kMaxQuorum, or more than there are
+  // admins.
+  virtual Status SetQuorumValue(QuorumService service, unsigned value,
+                                const QuorumToken* approval) = 0;
+  // A token without signatures, which this admin alone can spend. kTokenRefused: there is a live
+  // one for the service.
+  virtual Result<QuorumToken> NewQuorumToken(QuorumService service) = 0;
+  // The token with one's own approval, and with one's share of the recovery key where it is split:
+  // what a reset of a password needs, and no signature by openssl gives. Admin only. kTokenRefused.
+  virtual Result<QuorumToken> ApproveToken(const QuorumToken& token) = 0;
+  // Needs no login.
+  virtual Result<std::vector<LiveToken>> QuorumTokens() = 0;
+  // Admin only: one's own, or with `of_all` those of all admins too; how many.
+  virtual Result<std::size_t> DeleteQuorumTokens(bool of_all) = 0;
+
   // ---- Backups (hsmcore/backup.h), admin only ----
   // Errors: kBackupNotFound, kBackupDamaged (cut short, changed, of another cluster's admins),
-  // kBackupState, those of FileError.
+  // kBackupState, those of FileError. The settings are guarded by QuorumService::kCluster.
 
   // Opens a backup, reads it to the end and checks every entry, and says what is inside.
   virtual Result<BackupContent> ReadBackup(const std::filesystem::path& file,
@@ -233,22 +281,30 @@ class Session {
   virtual Result<BackupInfo> DeleteBackup(std::string_view id) = 0;
   virtual Result<BackupInfo> RestoreDeletedBackup(std::string_view id) = 0;
   // How long backups are kept: kMinRetentionDays to kMaxRetentionDays. kInvalidArgument.
-  virtual Status SetBackupRetention(unsigned days) = 0;
+  virtual Status SetBackupRetention(unsigned days, const QuorumToken* approval) = 0;
+  Status SetBackupRetention(unsigned days) { return SetBackupRetention(days, nullptr); }
   // Whether Cluster::CreateDailyBackup makes any, as it does unless changed.
-  virtual Status SetAutomaticBackups(bool automatic) = 0;
+  virtual Status SetAutomaticBackups(bool automatic, const QuorumToken* approval) = 0;
+  Status SetAutomaticBackups(bool automatic) { return SetAutomaticBackups(automatic, nullptr); }
   // Whether a new persistent key needs two HSMs in the whole cluster; takes an admin. Without it a
   // key may be on one disk only until the next backup.
-  virtual Status SetKeyAvailabilityCheck(bool check) = 0;
+  virtual Status SetKeyAvailabilityCheck(bool check, const QuorumToken* approval) = 0;
+  Status SetKeyAvailabilityCheck(bool check) { return SetKeyAvailabilityCheck(check, nullptr); }
   // After how many minutes a locked user is free again by himself; 0, which it is unless changed:
   // never. At most kMaxUnlockMinutes; kInvalidArgument. Takes an admin.
-  virtual Status SetUnlockAfter(unsigned minutes) = 0;
+  virtual Status SetUnlockAfter(unsigned minutes, const QuorumToken* approval) = 0;
+  Status SetUnlockAfter(unsigned minutes) { return SetUnlockAfter(minutes, nullptr); }
   // Changes the type of the HSMs, one HSM at a time with a backup before each, in limited-write
   // mode; or takes the last change back. What was cut short is finished by the same call. Takes an
   // admin. kInvalidArgument: no such type, or not one to change to; kClusterState: not in this
   // state, too late to go back, or keys and users would be lost that `wanted` does not accept: the
   // detail names them; kQuotaExceeded: what was made since does not fit; those of ReadBackup.
   virtual Result<TypeChangeReport> ChangeType(const TypeChangeOptions& wanted,
-                                              const Progress& progress) = 0;
+                                              const Progress& progress,
+                                              const QuorumToken* approval) = 0;
+  Result<TypeChangeReport> ChangeType(const TypeChangeOptions& wanted, const Progress& progress) {
+    return ChangeType(wanted, progress, nullptr);
+  }
 
   // ---- The audit log (hsmcore/audit.h), for admins and auditors ----
 

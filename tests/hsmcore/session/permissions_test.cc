@@ -127,6 +127,12 @@ const std::map<Operation, Try>& Tries() {
        [](Stage&, Session& session) { return CodeOf(session.RotateAudit(1)); }},
       {Operation::kManageBackups,
        [](Stage&, Session& session) { return CodeOf(session.SetBackupRetention(30)); }},
+      {Operation::kListQuorum,
+       [](Stage&, Session& session) { return CodeOf(session.QuorumValues()); }},
+      {Operation::kManageQuorum,
+       [](Stage&, Session& session) {
+         return CodeOf(session.NewQuorumToken(QuorumService::kUser));
+       }},
   };
   return kTries;
 }

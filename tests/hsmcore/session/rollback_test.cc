@@ -179,6 +179,42 @@ TEST_F(RollbackTest, ADamagedBackupChangesNothing) {
   EXPECT_EQ(Loaded(*cluster_.User(), "made"), "ok");
 }
 
+TEST_F(RollbackTest, IsNoWayRoundAQuorum) {
+  cluster_.AddUser("deputy", "deputypass1", Role::kAdmin);
+  const auto admin = cluster_.Admin();
+  ASSERT_EQ(CodeOf(admin->SetQuorumValue(QuorumService::kCluster, 2, nullptr)), "ok");
+  EXPECT_EQ(CodeOf(Change(cluster_, Back(true))), Text(ErrorCode::kQuorumRequired));
+  // By another value than that of the settings, too.
+  auto token = admin->NewQuorumToken(QuorumService::kQuorum);
+  ASSERT_EQ(CodeOf(token), "ok");
+  for (const char* name : {"deputy", "admin"}) {
+    const auto approver = cluster_->Login(
+        CredentialOf(name, name == std::string("admin") ? kAdminPassword : "deputypass1"),
+        Role::kAdmin);
+    ASSERT_EQ(CodeOf(approver), "ok");
+    token = (*approver)->ApproveToken(*token);
+    ASSERT_EQ(CodeOf(token), "ok");
+  }
+  ASSERT_EQ(CodeOf(admin->SetQuorumValue(QuorumService::kCluster, 1, &*token)), "ok");
+  ASSERT_EQ(CodeOf(admin->SetQuorumValue(QuorumService::kQuorum, 2, nullptr)), "ok");
+  const auto refused = Change(cluster_, Back(true));
+  ASSERT_EQ(CodeOf(refused), Text(ErrorCode::kClusterState));
+  EXPECT_TRUE(refused.error().detail().contains("quorum values")) << refused.error().detail();
+  ExpectWhole(cluster_, kNew);
+}
+
+// The recovery key of then opens the escrows of then, and the other way round.
+TEST_F(RollbackTest, WithAnotherRecoveryKeyNothingNewIsKept) {
+  cluster_.AddUser("deputy", "deputypass1", Role::kAdmin);
+  ASSERT_EQ(CodeOf(cluster_.Admin()->DeleteUser("deputy", Role::kAdmin, {})), "ok");
+  EXPECT_EQ(CodeOf(Change(cluster_, Back(true, true))), Text(ErrorCode::kClusterState));
+  ExpectWhole(cluster_, kNew);
+  ASSERT_EQ(CodeOf(Change(cluster_, Back(true))), "ok");
+  EXPECT_EQ(CodeOf(cluster_.Admin()->ResetPassword("app", Role::kCryptoUser,
+                                                   SecretBytes::CopyOf("brandnewpw1"))),
+            "ok");
+}
+
 TEST(RollbackTimeTest, EndsADayAfterTheStart) {
   constexpr std::int64_t kStart = 1'800'000'000;
   TestCluster cluster(2, OldType());

@@ -11,6 +11,8 @@
 #include "hsmcore/backup.h"
 #include "keys/key_store.h"
 #include "support/test_cluster.h"
+#include "users/authentication.h"
+#include "users/escrow.h"
 #include "users/lifecycle.h"
 #include "users/lockout.h"
 #include "users/record.h"
@@ -228,17 +230,12 @@ TEST(KeyTransferTest, TheOldOwnersSecretOpensNothing) {
   const auto file = cluster::ReadClusterFile(cluster.home());
   const auto core = *cluster::OpenCore(cluster.home(), *file);
   const auto user = users::GetUser(*core, Role::kCryptoUser, "app");
-  const auto identity = users::OpenEscrow(
-      *core,
-      [&] {
-        static const auto admin = *users::GetUser(*core, Role::kAdmin, "admin");
-        static const auto key = *vault::KeyFromPassword(SecretBytes::CopyOf(kAdminPassword),
-                                                        admin.record.password->hash);
-        static const auto self = *users::OpenIdentity(admin.record.password->sealed, key,
-                                                      admin.record.path(), users::kPasswordKind);
-        return users::Actor{&self, admin.record.path()};
-      }(),
-      user->record);
+  const auto admin = *users::GetUser(*core, Role::kAdmin, "admin");
+  const auto self =
+      *users::OpenPassword(admin.record, SecretBytes::CopyOf(kAdminPassword), nullptr);
+  const auto recovery = users::OpenRecovery(*core, {&self, admin.record.path()}, nullptr);
+  ASSERT_TRUE(recovery) << recovery.error().Message();
+  const auto identity = users::OpenEscrow(*core, *recovery, user->record);
   ASSERT_TRUE(identity) << identity.error().Message();
   const auto before = *keys::Read(*core, handle, {});
   const auto dek = keys::OpenGrant(*before, user->record.path(), *identity);

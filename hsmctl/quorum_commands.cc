@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "command.h"
+#include "files.h"
+#include "hsmcore/cluster.h"
+#include "token_file.h"
+
+namespace hsmctl {
+namespace {
+
+using hsmcore::ClusterPtr;
+using hsmcore::LiveToken;
+using hsmcore::QuorumService;
+using hsmcore::QuorumToken;
+using hsmcore::QuorumValue;
+using hsmcore::Result;
+using hsmcore::Role;
+using hsmcore::Session;
+using hsmcore::SignableToken;
+
+using SessionPtr = std::shared_ptr<Session>;
+
+constexpr const char* kRegistration = "registration";
+constexpr std::size_t kTokenFileRoom = 4096;
+
+struct GenerateOptions {
+  std::string service;
+  std::string token;
+};
+
+struct ApproveOptions {
+  std::string token;
+};
+
+struct SetValueOptions {
+  std::string service;
+  unsigned value = 0;
+  std::vector<std::string> approval;
+};
+
+struct DeleteOptions {
+  std::string scope = "user";
+};
+
+struct RegisterOptions {
+  std::string public_key;
+  std::string signed_token;
+};
+
+// For a registration any user, for a service an admin.
+Result<Json> NewToken(Session& session, const std::string& service) {
+  if (service == kRegistration) {
+    HSMCORE_TRY(SignableToken token, session.NewRegistration());
+    std::vector<SignableToken> tokens;
+    tokens.push_back(std::move(token));
+    return SignableTokensJson(tokens);
+  }
+  HSMCORE_TRY(const QuorumToken token,
+              session.NewQuorumToken(*hsmcore::QuorumServiceByName(service)));
+  return QuorumTokenJson(token);
+}
+
+Result<Report> Generate(const Context& context, const GenerateOptions& given) {
+  HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
+  const auto role = given.service == kRegistration ? std::nullopt : std::optional(Role::kAdmin);
+  HSMCORE_TRY(const SessionPtr session, context.Login(*cluster, context.login(), role));
+  // The file first: a token that finds no place to be kept would stand in the next one's way.
+  HSMCORE_TRY(NewFile file,
+              NewFile::Create(AbsolutePath(given.token), NewFile::IfExists::kFail, kTokenFileRoom));
+  HSMCORE_TRY(const Json token, NewToken(*session, given.service));
+  HSMCORE_CHECK(file.Write(FileText(token)));
+  HSMCORE_CHECK(file.Finish());
+  return MessageReport("Wrote a token to be signed within " +
+                           std::to_string(hsmcore::kTokenLifetime / 60) + " minutes to " +
+                           given.token,
+                       {{"path", given.token}});
+}
+
+Result<Report> Approve(const Context& context, const ApproveOptions& given) {
+  HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
+  HSMCORE_TRY(const SessionPtr session, context.Login(*cluster, context.login(), Role::kAdmin));
+  HSMCORE_TRY(const QuorumToken token, ReadQuorumToken(given.token));
+  HSMCORE_TRY(const QuorumToken approved, session->ApproveToken(token));
+  HSMCORE_CHECK(WriteNewFile(AbsolutePath(given.token), NewFile::IfExists::kReplace,
+                             FileText(QuorumTokenJson(approved))));
+  // What was approved, in the words that were signed. The core has found them to be a token's.
+  std::string text(token.approval_data.begin(), token.approval_data.end());
+  if (text.ends_with('\n')) text.pop_back();
+  return MessageReport(session->user() + " approved the token in " + given.token + ":\n" + text,
+                       {{"path", given.token},
+                        {"username", session->user()},
+                        {"service", NameOf(token.service)},
+                        {"approved", text}});
+}
+
+Json ValuesJson(const std::vector<QuorumValue>& values) {
+  Json json = Json::object();
+  for (const QuorumValue& value : values) json[NameOf(value.service)] = value.value;
+  return json;
+}
+
+Result<Report> ListValues(const Context& context) {
+  HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
+  HSMCORE_TRY(const auto values, cluster->Anonymous()->QuorumValues());
+  Table table({"SERVICE", "APPROVALS"});
+  for (const QuorumValue& value : values) {
+    table.AddRow({NameOf(value.service),
+                  value.value > hsmcore::kNoQuorum ? std::to_string(value.value) : "none"});
+  }
+  return Report{.data = ValuesJson(values), .text = table.ToString(), .note = {}};
+}
+
+Result<Report> SetValue(const Context& context, const SetValueOptions& given) {
+  HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
+  HSMCORE_TRY(const SessionPtr session, context.Login(*cluster, context.login(), Role::kAdmin));
+  HSMCORE_TRY(const Approval approval, Approval::Read(given.approval));
+  HSMCORE_CHECK(session->SetQuorumValue(*hsmcore::QuorumServiceByName(given.service), given.value,
+                                        approval.token()));
+  HSMCORE_TRY(const auto values, session->QuorumValues());
+  return MessageReport("The service " + given.service + " takes the approval of " +
+                           std::to_string(given.value) + " admin" + (given.value == 1 ? "" : "s"),
+                       ValuesJson(values));
+}
+
+Result<Report> List(const Context& context) {
+  HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
+  HSMCORE_TRY(const auto tokens, cluster->Anonymous()->QuorumTokens());
+  Json list = Json::array();
+  Table table({"SERVICE", "USER", "ROLE", "EXPIRES"});
+  for (const LiveToken& token : tokens) {
+    // Every HSM has the same: the smallest number on any of them, as CloudHSM's tool prints it.
+    list.push_back({{"username", token.username},
+                    {"role", NameOf(token.role)},
+                    {"service", NameOf(token.service)},
+                    {"minimum-token-count", 1},
+                    {"expiration-timestamp", token.expires}});
+    table.AddRow(
+        {NameOf(token.service), token.username, NameOf(token.role), TimeText(token.expires)});
+  }
+  return Report{.data = {{"tokens", std::move(list)}}, .text = table.ToString(), .note = {}};
+}
+
+Result<Report> Delete(const Context& context, const DeleteOptions& given) {
+  HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
+  HSMCORE_TRY(const SessionPtr session, context.Login(*cluster, context.login(), Role::kAdmin));
+  HSMCORE_TRY(const std::size_t deleted, session->DeleteQuorumTokens(given.scope == "all"));
+  return MessageReport("Deleted " + std::to_string(deleted) + " tokens", {{"deleted", deleted}});
+}
+
+Result<Report> Register(const Context& context, const RegisterOptions& given) {
+  HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
+  HSMCORE_TRY(const SessionPtr session, context.Login(*cluster, context.login(), std::nullopt));
+  HSMCORE_TRY(const std::string key, ReadTextFile(AbsolutePath(given.public_key)));
+  HSMCORE_TRY(const auto tokens, ReadSignableTokens(given.signed_token, 1));
+  const auto bytes = std::span(reinterpret_cast<const std::uint8_t*>(key.data()), key.size());
+  HSMCORE_CHECK(session->RegisterTokenKey(bytes, tokens.front()));
+  return MessageReport("Registered the public key with which " + session->user() + " signs tokens",
+                       {{"username", session->user()}, {"role", NameOf(session->role())}});
+}
+
+void AddService(CLI::App& app, std::string& service, bool with_registration) {
+  std::vector<std::string> names = {"user", "quorum", "cluster"};
+  if (with_registration) names.emplace_back(kRegistration);
+  app.add_option("--service", service, "What it is for")
+      ->required()
+      ->check(CLI::IsMember(names))
+      ->type_name("SERVICE");
+}
+
+void AddGenerate(CLI::App& group, SelectedCommand& selected) {
+  const auto [app, options] = AddCommand<GenerateOptions>(
+      group, selected,
+      {.name = "generate",
+       .description = "Makes a token to be signed; takes an admin, for registration any user",
+       .example = "hsmctl --user admin quorum token-sign generate --service user --token t.json"},
+      Generate);
+  AddService(*app, options->service, true);
+  app->add_option("--token", options->token, "The file; it must not exist")
+      ->required()
+      ->type_name("FILE");
+}
+
+void AddApprove(CLI::App& group, SelectedCommand& selected) {
+  const auto [app, options] = AddCommand<ApproveOptions>(
+      group, selected,
+      {.name = "approve",
+       .description = "Approves a token by logging in, and hands over what a reset of a password "
+                      "needs; takes an admin",
+       .example = "hsmctl --user bob quorum token-sign approve --token t.json"},
+      Approve);
+  app->add_option("--token", options->token, "The file; the approval is written into it")
+      ->required()
+      ->type_name("FILE");
+}
+
+void AddSetValue(CLI::App& group, SelectedCommand& selected) {
+  const auto [app, options] = AddCommand<SetValueOptions>(
+      group, selected,
+      {.name = "set-quorum-value",
+       .description = "Sets how many admins must approve what a service guards; takes an admin",
+       .example =
+           "hsmctl --user admin quorum token-sign set-quorum-value --service user --value 2"},
+      SetValue);
+  AddService(*app, options->service, false);
+  app->add_option("--value", options->value, "How many; 1: no quorum")
+      ->required()
+      ->check(CLI::Range(hsmcore::kNoQuorum, hsmcore::kMaxQuorum))
+      ->type_name("N");
+  AddApprovalOption(*app, options->approval);
+}
+
+}  // namespace
+
+void AddQuorumCommands(CLI::App& parent, SelectedCommand& selected) {
+  CLI::App* group = AddGroup(parent, {.name = "quorum",
+                                      .description = "Have admins approve what others do",
+                                      .example = "hsmctl quorum token-sign list-quorum-values"});
+  CLI::App* tokens = AddGroup(*group, {.name = "token-sign",
+                                       .description = "Approval by signing a token",
+                                       .example = "hsmctl quorum token-sign list-quorum-values"});
+  AddGenerate(*tokens, selected);
+  AddApprove(*tokens, selected);
+  AddPlainCommand(*tokens, selected,
+                  {.name = "list",
+                   .description = "Lists the tokens that can be used still; needs no login",
+                   .example = "hsmctl quorum token-sign list"},
+                  List);
+  AddPlainCommand(*tokens, selected,
+                  {.name = "list-quorum-values",
+                   .description = "Shows how many approvals each service takes; needs no login",
+                   .example = "hsmctl quorum token-sign list-quorum-values"},
+                  ListValues);
+  AddSetValue(*tokens, selected);
+  const auto [app, options] = AddCommand<DeleteOptions>(
+      *tokens, selected,
+      {.name = "delete",
+       .description = "Deletes the tokens that can be used still; takes an admin",
+       .example = "hsmctl --user admin quorum token-sign delete --scope all"},
+      Delete);
+  app->add_option("--scope", options->scope, "One's own, or those of all admins (user)")
+      ->check(CLI::IsMember({"user", "all"}))
+      ->type_name("SCOPE");
+}
+
+void AddChangeQuorumCommand(CLI::App& user_group, SelectedCommand& selected) {
+  CLI::App* group =
+      AddGroup(user_group, {.name = "change-quorum",
+                            .description = "How the user who logs in approves for a quorum",
+                            .example = "hsmctl user change-quorum token-sign register --help"});
+  CLI::App* tokens =
+      AddGroup(*group, {.name = "token-sign",
+                        .description = "Approval by signing a token",
+                        .example = "hsmctl user change-quorum token-sign register --help"});
+  const auto [app, options] = AddCommand<RegisterOptions>(
+      *tokens, selected,
+      {.name = "register",
+       .description = "Registers the public key of the user who logs in",
+       .example = "hsmctl --user alice user change-quorum token-sign register "
+                  "--public-key alice.pem --signed-token t.json"},
+      Register);
+  app->add_option("--public-key", options->public_key, "RSA-2048 or Ed25519, PEM")
+      ->required()
+      ->type_name("FILE");
+  app->add_option("--signed-token", options->signed_token,
+                  "A token for registration, with its signature")
+      ->required()
+      ->type_name("FILE");
+}
+
+}  // namespace hsmctl

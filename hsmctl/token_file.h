@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef HSMCTL_TOKEN_FILE_H_
+#define HSMCTL_TOKEN_FILE_H_
+
+#include <CLI/CLI.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hsmcore/quorum.h"
+#include "output.h"
+
+// The files that tokens travel in, in CloudHSM's forms (docs/quorum.md). They hold no secret.
+namespace hsmctl {
+
+// {"version", "service", "key_reference", "approval_data", "token", "signatures"}
+Json QuorumTokenJson(const hsmcore::QuorumToken& token);
+// kInvalidArgument: the file has another form; kFileAccess.
+hsmcore::Result<hsmcore::QuorumToken> ReadQuorumToken(const std::string& path);
+
+// {"version", "tokens": [{"approval_data", "unsigned", "signed"}]}
+Json SignableTokensJson(const std::vector<hsmcore::SignableToken>& tokens);
+// `count` of them. kInvalidArgument: the file has another form; kFileAccess.
+hsmcore::Result<std::vector<hsmcore::SignableToken>> ReadSignableTokens(const std::string& path,
+                                                                        std::size_t count);
+
+// Text of a token file.
+std::string FileText(const Json& json);
+
+// What --approval gives: one token, and the signatures of all the files it is in.
+class Approval {
+ public:
+  static hsmcore::Result<Approval> Read(const std::vector<std::string>& paths);
+  // nullptr: none was given.
+  const hsmcore::QuorumToken* token() const { return token_ ? &*token_ : nullptr; }
+
+ private:
+  std::optional<hsmcore::QuorumToken> token_;
+};
+void AddApprovalOption(CLI::App& app, std::vector<std::string>& paths);
+
+}  // namespace hsmctl
+
+#endif  // HSMCTL_TOKEN_FILE_H_

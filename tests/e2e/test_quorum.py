@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MFA and quorum, with the commands of docs/quorum.md: tokens are signed by openssl alone."""
+
+import concurrent.futures
+import json
+import re
+import shutil
+
+import pytest
+
+from support import ADMIN_PIN, APP_PIN, ROOT, run, secret_file
+
+PASSWORD = "somepass12"
+LIST = ["key", "list"]
+
+
+def script(name):
+    """The block of docs/quorum.md that begins with ```sh NAME."""
+    text = (ROOT / "docs/quorum.md").read_text()
+    return re.search(rf"^```sh {name}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)[1]
+
+
+def shell(home, name, **variables):
+    env = {"PATH": "/usr/bin:/bin", "OPENSSL_CONF": "/dev/null"}
+    run(["bash", "-e", "-o", "pipefail", "-c", script(name)],
+        env=env | {key: str(value) for key, value in variables.items()}, cwd=home.work)
+
+
+@pytest.fixture
+def keys(home):
+    """rsa.key and ed25519.key, made as the document says."""
+    shell(home, "make-keys")
+    return home
+
+
+def pin_of(name):
+    return ADMIN_PIN if name == "admin" else f"{name}:{PASSWORD}"
+
+
+def as_admin(home, name, *words, **options):
+    return home.cli(*words, pin=pin_of(name), env={"HSM_ROLE": "admin"}, **options)
+
+
+def register(home, name, key):
+    token = home.work / f"{name}.register.json"
+    as_admin(home, name, "quorum", "token-sign", "generate", "--service", "registration", "--token",
+             token)
+    shell(home, "sign-tokens", KEY=f"{key}.key", FILE=token)
+    as_admin(home, name, "user", "change-quorum", "token-sign", "register", "--public-key",
+             f"{key}.pem", "--signed-token", token)
+
+
+@pytest.fixture
+def admins(keys):
+    """admin, alice (RSA) and bob (Ed25519); the last two have registered their keys."""
+    for name, key in (("alice", "rsa"), ("bob", "ed25519")):
+        keys.cli("user", "create", "--username", name, "--role", "admin", "--password-source",
+                 secret_file(keys.work, name, PASSWORD), pin=ADMIN_PIN)
+        register(keys, name, key)
+    return keys
+
+
+def set_value(home, service, value, *more, **options):
+    return home.admin("quorum", "token-sign", "set-quorum-value", "--service", service, "--value",
+                      value, *more, **options)
+
+
+def token_for(home, service, name="t.json"):
+    path = home.work / name
+    path.unlink(missing_ok=True)
+    home.admin("quorum", "token-sign", "delete")
+    home.admin("quorum", "token-sign", "generate", "--service", service, "--token", path)
+    return path
+
+
+def signed(home, token, *names):
+    """--approval for copies of the token that each has signed."""
+    words = []
+    for name in names:
+        copy = home.work / f"{token.stem}-{name}.json"
+        shutil.copy(token, copy)
+        shell(home, "sign-approval", KEY={"alice": "rsa.key", "bob": "ed25519.key"}[name],
+              NAME=name, FILE=copy)
+        words += ["--approval", copy]
+    return words
+
+
+def create(home, name, *more, **options):
+    return home.admin("user", "create", "--username", name, "--role", "crypto-user",
+                      "--password-source", secret_file(home.work, name, PASSWORD), *more, **options)
+
+
+# ---- Quorum ----
+
+
+def test_values_and_registered_keys_are_listed(admins):
+    values = admins.cli("quorum", "token-sign", "list-quorum-values", pin=None).json["data"]
+    assert values == {"user": 1, "quorum": 1, "cluster": 1}
+    users = {user["username"]: user for user in admins.cli("user", "list").json["data"]["users"]}
+    assert users["alice"]["quorum"] == [{"strategy": "token-sign", "status": "enabled"}]
+    assert users["admin"]["quorum"] == []
+
+
+def test_two_admins_approve_by_openssl_alone(admins):
+    set_value(admins, "user", 2)
+    assert "quorum" in create(admins, "web", expect=5).json["data"]
+    token = token_for(admins, "user")
+    live = admins.cli("quorum", "token-sign", "list", pin=None).json["data"]["tokens"]
+    assert [(each["username"], each["service"], each["minimum-token-count"]) for each in live] == [
+        ("admin", "user", 1)]
+    create(admins, "web", *signed(admins, token, "alice"), expect=5)
+    approvals = signed(admins, token, "alice", "bob")
+    create(admins, "web", *approvals)
+    admins.cli(*LIST, pin=f"web:{PASSWORD}")
+    done = create(admins, "web2", *approvals, expect=3)
+    assert "used already" in done.json["data"]
+    assert admins.cli("quorum", "token-sign", "list").json["data"]["tokens"] == []
+
+
+def test_of_two_processes_with_one_token_one_succeeds(admins):
+    set_value(admins, "user", 2)
+    approvals = signed(admins, token_for(admins, "user"), "alice", "bob")
+    names = ["one", "two", "three"]
+    for name in names:
+        secret_file(admins.work, name, PASSWORD)
+    with concurrent.futures.ThreadPoolExecutor(len(names)) as pool:
+        done = list(pool.map(lambda name: create(admins, name, *approvals, expect=None), names))
+    assert sorted(each.code for each in done) == [0, 3, 3]
+    listed = {user["username"] for user in admins.cli("user", "list").json["data"]["users"]}
+    assert len(listed & set(names)) == 1
+
+
+def test_a_token_of_another_cluster_or_an_edited_one_is_refused(admins):
+    set_value(admins, "user", 2)
+    token = token_for(admins, "user")
+    approvals = signed(admins, token, "alice", "bob")
+    content = json.loads((admins.work / "t-bob.json").read_text())
+    content["signatures"][0]["username"] = "alice"
+    (admins.work / "t-bob.json").write_text(json.dumps(content))
+    create(admins, "web", *approvals, expect=3)
+    content["token"] = content["approval_data"]
+    (admins.work / "t-bob.json").write_text(json.dumps(content))
+    create(admins, "web", *approvals, expect=2)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "{}", '{"version": "2.0"}',
+                                  '{"version": 2}', "\x00" * 100, "[" * 50000])
+def test_a_file_that_is_no_token_is_a_usage_error(admins, text):
+    (admins.work / "bad.json").write_text(text)
+    create(admins, "web", "--approval", "bad.json", expect=2)
+    assert "bad.json" in create(admins, "web", "--approval", "bad.json", expect=2).json["data"]
+
+
+def test_a_reset_takes_approvals_by_login(admins):
+    set_value(admins, "user", 2)
+    reset = ["user", "change-password", "--username", "app", "--role", "crypto-user",
+             "--password-source", secret_file(admins.work, "new", "brandnewpw1")]
+    token = token_for(admins, "user")
+    done = admins.admin(*reset, *signed(admins, token, "alice", "bob"), expect=5)
+    assert "quorum token-sign approve" in done.json["data"]
+    for name in ("alice", "bob"):
+        as_admin(admins, name, "quorum", "token-sign", "approve", "--token", token)
+    admins.admin(*reset, "--approval", token)
+    admins.cli(*LIST, pin="app:brandnewpw1")
+    admins.cli(*LIST, expect=3)
+    admins.admin(*reset, "--approval", token, expect=3)
+
+
+def test_a_value_is_lowered_with_its_own_quorum(admins):
+    set_value(admins, "cluster", 2)
+    set_value(admins, "cluster", 1, expect=5)
+    admins.admin("cluster", "modify", "--backup-retention-days", "30", expect=5)
+    token = token_for(admins, "cluster")
+    admins.admin("cluster", "modify", "--backup-retention-days", "30",
+                 *signed(admins, token, "alice", "bob"))
+    token = token_for(admins, "quorum")
+    set_value(admins, "cluster", 1, *signed(admins, token, "alice", "bob"))
+    admins.admin("cluster", "modify", "--backup-retention-days", "31")
+
+
+def test_a_second_live_token_is_refused_and_no_file_stays(admins):
+    token_for(admins, "user")
+    done = as_admin(admins, "alice", "quorum", "token-sign", "generate", "--service", "user",
+                    "--token", "second.json", expect=3)
+    assert "delete" in done.json["data"]
+    assert not (admins.work / "second.json").exists()
+
+
+# ---- MFA ----
+
+
+def change_mfa(home, *more, user="app", role="crypto-user", pin=APP_PIN, **options):
+    return home.cli("user", "change-mfa", "token-sign", "--username", user, "--role", role, *more,
+                    pin=pin, **options)
+
+
+@pytest.fixture(params=["rsa", "ed25519"])
+def mfa(keys, request):
+    """app logs in with a token that is signed with this key."""
+    change_mfa(keys, "--token", "r.json")
+    shell(keys, "sign-tokens", KEY=f"{request.param}.key", FILE="r.json")
+    change_mfa(keys, "--token", "r.json", "--public-key", f"{request.param}.pem")
+    keys.mfa_key = f"{request.param}.key"
+    return keys
+
+
+def login_token(home, name="login.json"):
+    (home.work / name).unlink(missing_ok=True)
+    home.cli("user", "mfa-token", "--username", "app", "--role", "crypto-user", "--token", name,
+             pin=None)
+    shell(home, "sign-tokens", KEY=home.mfa_key, FILE=name)
+    return ["--mfa-token", name]
+
+
+def test_a_login_takes_a_signed_token(mfa):
+    done = mfa.cli(*LIST, expect=3)
+    assert "mfa-token" in done.json["data"] and "create-machine-credential" in done.json["data"]
+    token = login_token(mfa)
+    mfa.cli(*LIST, *token)
+    assert "used already" in mfa.cli(*LIST, *token, expect=3).json["data"]
+    users = mfa.cli("user", "list", pin=None).json["data"]["users"]
+    assert users[1]["mfa"] == [{"strategy": "token-sign", "status": "enabled"}]
+
+
+def test_of_two_logins_with_one_token_one_succeeds(mfa):
+    token = login_token(mfa)
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        done = list(pool.map(lambda _: mfa.cli(*LIST, *token, expect=None), range(3)))
+    assert sorted(each.code for each in done) == [0, 3, 3]
+
+
+def test_a_token_that_is_not_signed_is_a_usage_error(mfa):
+    mfa.cli("user", "mfa-token", "--username", "app", "--role", "crypto-user", "--token", "u.json",
+            pin=None)
+    assert "signed" in mfa.cli(*LIST, "--mfa-token", "u.json", expect=2).json["data"]
+
+
+def test_a_program_is_told_to_take_a_machine_credential(mfa):
+    mfa.cli("key", "generate-asymmetric-pair", "ed25519", "--label", "web",
+            "--private-attributes", "sign=true", *login_token(mfa))
+    (mfa.work / "message").write_text("message")
+    sign = ["pkeyutl", "-sign", "-rawin", "-inkey", "hsm:web", "-in", "message", "-out", "sig"]
+    refused = mfa.openssl(*sign, expect=None)
+    assert refused.code != 0 and "create-machine-credential" in refused.err
+    mfa.cli("user", "create-machine-credential", "--path", "app.pin", *login_token(mfa))
+    mfa.openssl(*sign, pin=(mfa.work / "app.pin").read_text().strip())
+
+
+def test_a_new_password_keeps_mfa_and_deregistering_takes_it_away(mfa):
+    mfa.cli("user", "change-password", "--password-source",
+            secret_file(mfa.work, "new", "brandnewpw1"), *login_token(mfa))
+    mfa.cli(*LIST, pin="app:brandnewpw1", expect=3)
+    mfa.cli(*LIST, *login_token(mfa), pin="app:brandnewpw1")
+    change_mfa(mfa, "--deregister", pin="app:brandnewpw1", expect=3)
+    change_mfa(mfa, "--deregister", *login_token(mfa), pin="app:brandnewpw1")
+    mfa.cli(*LIST, pin="app:brandnewpw1")
+
+
+def test_nobody_changes_the_mfa_of_another(keys):
+    done = change_mfa(keys, "--token", "r.json", "--user", "admin", pin=ADMIN_PIN, expect=5)
+    assert "reset" in done.json["data"]
+
+
+def test_other_keys_are_refused(keys):
+    keys.plain("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out",
+               "ec.key")
+    keys.plain("pkey", "-in", "ec.key", "-pubout", "-out", "ec.pem")
+    change_mfa(keys, "--token", "r.json")
+    shell(keys, "sign-tokens", KEY="rsa.key", FILE="r.json")
+    assert "RSA-2048" in change_mfa(keys, "--token", "r.json", "--public-key", "ec.pem",
+                                    expect=2).json["data"]
+    # Another one than the one that has signed.
+    change_mfa(keys, "--token", "r.json", "--public-key", "ed25519.pem", expect=3)
+    keys.cli(*LIST)
