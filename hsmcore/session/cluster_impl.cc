@@ -117,7 +117,8 @@ class ClusterImpl final : public Cluster {
 
   std::shared_ptr<Session> Audited(session::Login login) const {
     return std::make_shared<session::AuditedSession>(
-        core_, std::make_shared<SessionImpl>(core_, std::move(login)));
+        core_, std::make_shared<SessionImpl>(
+                   core_, std::make_shared<const session::Login>(std::move(login))));
   }
   Result<std::string> UserFor(const Credential& credential, Role role);
   Result<std::uint64_t> RecordRevision(const std::string& path);

@@ -24,29 +24,30 @@ Result<storage::Verifier> GenuineEntries(cluster::Core& core) {
     known[user.record.path()] = {user.record.identity.sign_key, user.identity.body};
     sign_keys[user.record.path()] = user.record.identity.sign_key;
   }
-  return storage::Verifier([admins, known, sign_keys, file = core.file](const storage::Entry& entry) {
-    if (entry.key.starts_with("key/")) {
-      const auto key = keys::DecodeRecord(entry.key, entry.value);
-      const auto owner = key ? known.find(key->record.owner) : known.end();
-      return owner != known.end() && key->SignedBy(owner->second.sign_key);
-    }
-    if (entry.key.starts_with("user/")) {
-      const auto user = users::DecodeRecord(entry.key, entry.value);
-      const auto genuine = known.find(entry.key);
-      return user && genuine != known.end() && user->identity.body == genuine->second.identity;
-    }
-    if (entry.key.starts_with(keys::kTrustedPrefix)) {
-      return keys::IsGenuineMark(entry.key, entry.value, admins);
-    }
-    if (entry.key.starts_with(keys::kUsesPrefix)) {
-      return keys::IsGenuineCount(entry.key, entry.value, sign_keys);
-    }
-    if (entry.key == cluster::Config::kPath) {
-      return cluster::Config::Decode(entry.value, file.root, file.origin()).has_value();
-    }
-    const users::SettingRow* const setting = users::FindSetting(entry.key);
-    return setting == nullptr || setting->genuine(entry.key, entry.value, admins);
-  });
+  return storage::Verifier(
+      [admins, known, sign_keys, file = core.file](const storage::Entry& entry) {
+        if (entry.key.starts_with("key/")) {
+          const auto key = keys::DecodeRecord(entry.key, entry.value);
+          const auto owner = key ? known.find(key->record.owner) : known.end();
+          return owner != known.end() && key->SignedBy(owner->second.sign_key);
+        }
+        if (entry.key.starts_with("user/")) {
+          const auto user = users::DecodeRecord(entry.key, entry.value);
+          const auto genuine = known.find(entry.key);
+          return user && genuine != known.end() && user->identity.body == genuine->second.identity;
+        }
+        if (entry.key.starts_with(keys::kTrustedPrefix)) {
+          return keys::IsGenuineMark(entry.key, entry.value, admins);
+        }
+        if (entry.key.starts_with(keys::kUsesPrefix)) {
+          return keys::IsGenuineCount(entry.key, entry.value, sign_keys);
+        }
+        if (entry.key == cluster::Config::kPath) {
+          return cluster::Config::Decode(entry.value, file.root, file.origin()).has_value();
+        }
+        const users::SettingRow* const setting = users::FindSetting(entry.key);
+        return setting == nullptr || setting->genuine(entry.key, entry.value, admins);
+      });
 }
 
 }  // namespace hsmcore::session

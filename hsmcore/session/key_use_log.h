@@ -13,12 +13,9 @@
 #include "audit/log.h"
 #include "cluster/core.h"
 #include "hsmcore/key.h"
-#include "vault/identity.h"
+#include "session/login.h"
 
 namespace hsmcore::session {
-
-// Who a session acts for; nothing of it without a login.
-struct Login;
 
 // What one user does with keys in this process, on its way to the audit log: each use before it
 // happens (strict), or counted and written together (buffered). A crash loses what was counted and

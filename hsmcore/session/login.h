@@ -6,8 +6,8 @@
 #include <string>
 
 #include "hsmcore/credential.h"
-#include "users/authentication.h"
 #include "users/directory.h"
+#include "users/mfa.h"
 #include "users/record.h"
 #include "vault/identity.h"
 

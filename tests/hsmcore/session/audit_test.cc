@@ -453,5 +453,116 @@ TEST_F(AuditTamperTest, ACloneGoesOnWithTheLog) {
   EXPECT_EQ(Problems(admin->VerifyAudit({})), "");
 }
 
+// ---- The use of keys ----------------------------------------------------------------------------
+
+std::string SignCode(const Key& key) {
+  SignMechanism mechanism;
+  mechanism.kind = SignMechanism::Kind::kEddsa;
+  std::vector<std::uint8_t> signature(key.max_signature_size());
+  const Bytes message{1, 2, 3};
+  return CodeOf(key.Sign(mechanism, message, signature));
+}
+
+class KeyUseTest : public testing::Test {
+ protected:
+  KeyUseTest() {
+    for (const char* label : {"k", "other"}) {
+      EXPECT_TRUE(cluster_.User()->Generate(test::Ed25519Spec(), Labelled(label)));
+    }
+  }
+
+  void Set(KeyUseAudit mode, const std::vector<KeyHandle>& keys = {}) {
+    const Status set = cluster_.Admin()->SetKeyUseAudit(mode, keys);
+    EXPECT_TRUE(set) << set.error().Message();
+    cluster_.Reopen();  // it counts from the next time that a key is loaded
+  }
+  KeyPtr Load(const char* label = "k") {
+    KeyQuery query;
+    query.label = label;
+    return *cluster_.User()->Load(query, true);
+  }
+  std::vector<std::string> Uses() {
+    std::vector<std::string> uses;
+    for (const AuditRecord& record : Records(*cluster_.Admin())) {
+      if (record.event == kKeyUse) uses.push_back(record.detail);
+    }
+    return uses;
+  }
+
+  TestCluster cluster_;
+};
+
+TEST_F(KeyUseTest, IsNotThereUnlessAnAdminAsks) {
+  SignCode(*Load());
+  cluster_.Reopen();
+  EXPECT_TRUE(Uses().empty());
+  EXPECT_EQ(CodeOf(cluster_.User()->SetKeyUseAudit(KeyUseAudit::kStrict, {})),
+            Text(ErrorCode::kRoleForbids));
+  EXPECT_EQ(CodeOf(cluster_.Admin()->SetKeyUseAudit(KeyUseAudit::kStrict, {{0x999998}})),
+            Text(ErrorCode::kKeyNotFound));
+}
+
+TEST_F(KeyUseTest, StrictRecordsEachUse) {
+  Set(KeyUseAudit::kStrict);
+  const KeyPtr key = Load();
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(SignCode(*key), "ok");
+  EXPECT_EQ(Uses(), (std::vector<std::string>{"sign 1", "sign 1", "sign 1"}));
+  const AuditRecord record = Last(cluster_);
+  EXPECT_EQ(record.actor, "user/crypto-user/app");
+  EXPECT_TRUE(record.signed_by_actor);
+  EXPECT_EQ(record.keys, std::vector{key->private_info()->handle});
+}
+
+TEST_F(KeyUseTest, BufferedCountsAndWritesTogether) {
+  Set(KeyUseAudit::kBuffered);
+  {
+    const KeyPtr key = Load();
+    for (int i = 0; i < 25; ++i) EXPECT_EQ(SignCode(*key), "ok");
+    EXPECT_TRUE(Uses().empty());
+  }
+  cluster_.Reopen();  // the process ends
+  EXPECT_EQ(Uses(), std::vector<std::string>{"sign 25"});
+  const KeyPtr key = Load();
+  for (std::uint64_t i = 0; i < 10'000; ++i) ASSERT_EQ(SignCode(*key), "ok");
+  EXPECT_EQ(Uses().size(), 2U);
+  EXPECT_EQ(Verified(cluster_), "");
+}
+
+TEST_F(KeyUseTest, AKeyMayHaveASettingOfItsOwn) {
+  const KeyHandle handle = Load()->private_info()->handle;
+  Set(KeyUseAudit::kStrict, {handle.PublicHalf()});
+  SignCode(*Load("other"));
+  EXPECT_TRUE(Uses().empty());
+  SignCode(*Load("k"));
+  EXPECT_EQ(Uses().size(), 1U);
+  Set(KeyUseAudit::kStrict);
+  Set(KeyUseAudit::kOff, {handle});
+  SignCode(*Load("k"));
+  EXPECT_EQ(Uses().size(), 1U);
+  SignCode(*Load("other"));
+  EXPECT_EQ(Uses().size(), 2U);
+}
+
+// Where it cannot be recorded: strict refuses, buffered goes on.
+TEST_F(KeyUseTest, WithoutARecordAStrictKeyIsNotUsed) {
+  for (const KeyUseAudit mode : {KeyUseAudit::kStrict, KeyUseAudit::kBuffered}) {
+    Set(mode);
+    const KeyPtr key = Load();
+    const auto core =
+        *cluster::OpenCore(cluster_.home(), *cluster::ReadClusterFile(cluster_.home()));
+    const auto head = *core->engine->Get(audit::kHeadPath);
+    const auto put = [&](const Bytes& value) {
+      const audit::Silence silence;
+      storage::Batch batch;
+      batch.mutations.push_back({audit::kHeadPath, value});
+      ASSERT_TRUE(core->engine->Commit(batch));
+    };
+    put({1, 2});
+    EXPECT_EQ(SignCode(*key) == "ok", mode == KeyUseAudit::kBuffered);
+    put(head->value);
+    EXPECT_EQ(SignCode(*key), "ok");
+  }
+}
+
 }  // namespace
 }  // namespace hsmcore
