@@ -50,7 +50,7 @@ constexpr auto kKinds = std::to_array<KindRow>({
 
 std::string Octal(unsigned mode) {
   std::string digits;
-  for (unsigned shift : {9U, 6U, 3U, 0U}) {
+  for (const unsigned shift : {9U, 6U, 3U, 0U}) {
     digits += static_cast<char>('0' + ((mode >> shift) & 7U));
   }
   return digits;

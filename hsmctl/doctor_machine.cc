@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 // ---- Limits -------------------------------------------------------------------------------------
 
 // A login keeps one page locked, and libsodium rounds up; this is room for some 16 logins.
-constexpr rlim_t kEnoughLocked = 64 * 1024;
+constexpr rlim_t kEnoughLocked = 65'536;
 
 std::string LimitText(rlim_t limit) {
   return limit == RLIM_INFINITY ? "unlimited" : std::to_string(limit);

@@ -3,6 +3,7 @@
 // process that is looked at makes the secrets itself and tells them in disguise, so that they are
 // nowhere in it but where its work has put them.
 #include <gtest/gtest.h>
+#include <openssl/crypto.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -274,6 +275,7 @@ class CoreFileTest : public MemoryTest {
   // A worker that has keys loaded, and ends in a core file once it is let go.
   void Start() {
     worker_.emplace([&](const Worker& self) {
+      if (secure_heap_ && CRYPTO_secure_malloc_init(1 << 20, 16) != 1) _exit(6);
       WorkWithKeys(self, cluster_.home(), [&] {
         std::string marker(32, '\0');
         for (std::size_t i = 0; i < marker.size(); ++i) marker[i] = static_cast<char>('0' + i);
@@ -297,6 +299,7 @@ class CoreFileTest : public MemoryTest {
   }
 
   test::TemporaryDirectory directory_;
+  bool secure_heap_ = false;
   std::optional<Worker> worker_;
   Worker::Secrets secrets_;
 };
@@ -334,6 +337,20 @@ TEST_F(CoreFileTest, TheKernelsOwnHasNoSecret) {
     return core.find(secret) != std::string::npos ||
            core.find(test::Reversed(secret)) != std::string::npos;
   });
+}
+
+// It is the program's to set up, for its whole process. OpenSSL puts the number of an EC key there;
+// those of RSA keys, and EdDSA's, it does not (3.0), and they are not looked at.
+TEST_F(CoreFileTest, ASecureHeapOfTheProgramTakesEcKeysToo) {
+  secure_heap_ = true;
+  ASSERT_NO_FATAL_FAILURE(Start());
+  const auto in_core = [](const Mapping& mapping) {
+    return IsMemory(mapping) && !mapping.dont_dump;
+  };
+  const std::string& scalar = secrets_[NameOf(KeyType::kEc)];
+  EXPECT_EQ(Names(test::WhereIs(worker_->process(), scalar, in_core)), "");
+  EXPECT_NE(Names(test::WhereIs(worker_->process(), secrets_["marker"], in_core)), "");
+  kill(worker_->process(), SIGKILL);
 }
 
 }  // namespace
