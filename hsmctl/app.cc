@@ -101,6 +101,7 @@ ExitCode RunHsmctl(int argc, char** argv) {
   AddBackupCommands(app, selected);
   AddUserCommands(app, selected);
   AddQuorumCommands(app, selected);
+  AddGroupCommands(app, selected);
   AddKeyCommands(app, selected);
   AddAuditCommands(app, selected);
   AddDoctorCommand(app, selected);

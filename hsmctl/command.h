@@ -57,6 +57,7 @@ void AddDoctorCommand(CLI::App& parent, SelectedCommand& selected);
 void AddHsmCommands(CLI::App& parent, SelectedCommand& selected);
 void AddBackupCommands(CLI::App& parent, SelectedCommand& selected);
 void AddAuditCommands(CLI::App& parent, SelectedCommand& selected);
+void AddGroupCommands(CLI::App& parent, SelectedCommand& selected);
 void AddUserCommands(CLI::App& parent, SelectedCommand& selected);
 void AddKeyCommands(CLI::App& parent, SelectedCommand& selected);
 void AddKeyReplicateCommand(CLI::App& key_group, SelectedCommand& selected);

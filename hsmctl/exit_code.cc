@@ -20,6 +20,7 @@ ExitCode ExitCodeOf(hsmcore::ErrorCode code) {
     case kLoginRequired:
     case kPasswordWrong:
     case kUserNotFound:
+    case kGroupNotFound:
     case kUserLocked:
     case kPinFormat:
     case kPinSource:
@@ -38,6 +39,7 @@ ExitCode ExitCodeOf(hsmcore::ErrorCode code) {
     case kBackupState:
     case kClusterState:
     case kUserExists:
+    case kGroupExists:
     case kPasswordPolicy:
     case kRoleForbids:
     case kQuorumRequired:

@@ -20,6 +20,7 @@ struct ShareOptions {
   std::vector<std::string> filter;
   std::string username;
   std::string role = "crypto-user";
+  std::string group;
 };
 
 struct Found {
@@ -38,25 +39,34 @@ Result<Found> LoginAndFind(const Context& context, const ShareOptions& given) {
 Report SharedReport(const std::string& message, const KeyInfo& info) {
   Json users = Json::array();
   for (const std::string& user : info.shared_users) users.push_back(user);
-  return MessageReport(
-      message, {{"key-reference", info.handle.ToString()}, {"shared-users", std::move(users)}});
+  Json data = {{"key-reference", info.handle.ToString()}, {"shared-users", std::move(users)}};
+  if (!info.groups.empty()) data["shared-groups"] = SharedGroupsJson(info);
+  return MessageReport(message, std::move(data));
 }
 
 Result<Report> Share(const Context& context, const ShareOptions& given) {
   HSMCORE_TRY(const Found found, LoginAndFind(context, given));
-  HSMCORE_TRY(const KeyInfo info, found.session->ShareKey(found.handle, given.username));
+  HSMCORE_TRY(const KeyInfo info,
+              given.group.empty() ? found.session->ShareKey(found.handle, given.username)
+                                  : found.session->ShareKeyWithGroup(found.handle, given.group));
   return SharedReport("Key shared successfully", info);
 }
 
 Result<Report> Unshare(const Context& context, const ShareOptions& given) {
   HSMCORE_TRY(const Found found, LoginAndFind(context, given));
-  HSMCORE_TRY(const KeyInfo info, found.session->UnshareKey(found.handle, given.username));
+  HSMCORE_TRY(const KeyInfo info,
+              given.group.empty() ? found.session->UnshareKey(found.handle, given.username)
+                                  : found.session->UnshareKeyFromGroup(found.handle, given.group));
   return SharedReport("Key unshared successfully", info);
 }
 
 void AddOptions(CLI::App& app, ShareOptions& options) {
   AddKeyFilter(app, options.filter)->required();
-  app.add_option("--username", options.username, "The other user")->required()->type_name("NAME");
+  CLI::Option_group* whom = app.add_option_group("with whom");
+  whom->add_option("--username", options.username, "The other user")->type_name("NAME");
+  whom->add_option("--group", options.group, "A group of users: 'hsmctl group list'")
+      ->type_name("NAME");
+  whom->require_option(1);
   app.add_option("--role", options.role, "His role; keys are shared with crypto users")
       ->check(CLI::IsMember({"crypto-user"}))
       ->type_name("ROLE");

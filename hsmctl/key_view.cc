@@ -64,10 +64,21 @@ std::string JoinedNames(const std::vector<std::string>& names) {
   return text;
 }
 
+std::string GroupText(const hsmcore::SharedGroup& group) {
+  std::string text = group.name;
+  if (!group.missing.empty()) text += "; not yet: " + JoinedNames(group.missing);
+  if (!group.former.empty()) text += "; no longer: " + JoinedNames(group.former);
+  const bool complete = group.missing.empty() && group.former.empty();
+  return complete ? text : text + "; run 'hsmctl key share --group " + group.name + "' again";
+}
+
 std::string KeyText(const KeyInfo& info) {
   Table table({"key-reference", info.handle.ToString()});
   table.AddRow({"owner", info.owner});
   table.AddRow({"shared with", JoinedNames(info.shared_users)});
+  for (const hsmcore::SharedGroup& group : info.groups) {
+    table.AddRow({"shared with group", GroupText(group)});
+  }
   table.AddRow({"coverage", CoverageOf(info)});
   table.AddRow({"created", TimeText(info.created)});
   if (info.life.purge) table.AddRow({"gone after", TimeText(*info.life.purge)});
@@ -83,13 +94,27 @@ std::string KeyText(const KeyInfo& info) {
 }
 
 // What is there only for some keys.
-void AddLife(Json& key_info, const hsmcore::KeyLife& life) {
+void AddRare(Json& key_info, const KeyInfo& info) {
+  if (!info.groups.empty()) key_info["shared-groups"] = SharedGroupsJson(info);
+  const hsmcore::KeyLife& life = info.life;
   if (life.first.value != 0) key_info["first-version"] = life.first.ToString();
   if (life.next.value != 0) key_info["next-version"] = life.next.ToString();
   if (life.purge) key_info["deletion-timestamp"] = *life.purge;
 }
 
 }  // namespace
+
+Json SharedGroupsJson(const KeyInfo& info) {
+  Json groups = Json::array();
+  for (const hsmcore::SharedGroup& group : info.groups) {
+    const bool complete = group.missing.empty() && group.former.empty();
+    groups.push_back({{"group", group.name},
+                      {"group-coverage", complete ? "full" : "inconsistent"},
+                      {"not-yet", group.missing},
+                      {"no-longer", group.former}});
+  }
+  return groups;
+}
 
 Json KeyJson(const KeyInfo& info) {
   const char* coverage = CoverageOf(info);
@@ -103,7 +128,7 @@ Json KeyJson(const KeyInfo& info) {
       {"key-quorum-values", {{"manage-key-quorum-value", 0}, {"use-key-quorum-value", 0}}},
       {"cluster-coverage", coverage},
       {"create-timestamp", info.created}};
-  AddLife(key_info, info.life);
+  AddRare(key_info, info);
   return {{"key-reference", info.handle.ToString()},
           {"key-info", std::move(key_info)},
           {"attributes", std::move(attributes)}};

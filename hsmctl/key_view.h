@@ -15,6 +15,9 @@ Json KeyJson(const hsmcore::KeyInfo& info);
 // Reference and label only: what a short list shows, and all that an admin may see.
 Json ShortKeyJson(const hsmcore::KeyInfo& info);
 
+// The groups that a key is shared with, and whether all members have it.
+Json SharedGroupsJson(const hsmcore::KeyInfo& info);
+
 // A block of lines per object.
 std::string KeysText(const std::vector<hsmcore::KeyInfo>& keys);
 // A line per object.

@@ -24,7 +24,7 @@ using storage::WriterLock;
 
 // What limited-write mode leaves as it is: keys, with what an admin says of them, and users. The
 // counts of wrong passwords go on.
-constexpr auto kLimited = std::to_array<std::string_view>({"key/", "trusted/", "user/"});
+constexpr auto kLimited = std::to_array<std::string_view>({"group/", "key/", "trusted/", "user/"});
 
 // What tells one cluster.json from the next: each is a new file.
 struct Stamp {

@@ -102,6 +102,7 @@ Status EditAndSeal(KeyRecord& record, const users::Actor& owner,
   if (!record.private_half) {
     record.sealed.clear();
     record.grants.clear();
+    record.groups.clear();
     return {};
   }
   if (GrantsWereTaken(grants, record.grants)) return SealAnew(record, *owner.identity, *material);
@@ -354,6 +355,7 @@ KeyRecord VersionAfter(const KeyRecord& old, const users::Actor& owner,
   record.life.version = old.life.version + 1;
   record.life.first = old.life.first.value != 0 ? old.life.first : old.handle;
   record.grants = old.grants;
+  record.groups = old.groups;
   for (Grant& grant : record.grants) {
     if (grant.user == owner.path) grant = OwnersGrant(owner);
   }

@@ -102,14 +102,30 @@ Bytes Associated(const KeyRecord& record) {
   return vault::Bind({vault::ViewOf(kSealContext), vault::ViewOf(path), EncodeBody(record)});
 }
 
-Bytes EncodeGrants(const std::vector<Grant>& grants) {
+Bytes EncodeGrants(const KeyRecord& record) {
   cbor::Value list = cbor::Value::array();
-  for (const Grant& grant : grants) {
+  for (const Grant& grant : record.grants) {
     cbor::Value item = {{"user", grant.user}, {"sealed", cbor::Blob(grant.sealed)}};
     if (!grant.box_key.empty()) item["box"] = cbor::Blob(grant.box_key);
+    if (!grant.direct) item["direct"] = false;
+    if (!grant.groups.empty()) item["groups"] = grant.groups;
     list.push_back(std::move(item));
   }
-  return cbor::Encode({{"grants", list}});
+  cbor::Value value = {{"grants", std::move(list)}};
+  if (!record.groups.empty()) value["groups"] = record.groups;
+  return cbor::Encode(value);
+}
+
+std::vector<std::string> Names(cbor::Reader& in) {
+  std::vector<std::string> names;
+  for (const cbor::Value& name : in.List("groups")) {
+    if (name.is_string()) {
+      names.push_back(name.get<std::string>());
+    } else {
+      in.Refuse("groups");
+    }
+  }
+  return names;
 }
 
 Status DecodeGrants(ByteView bytes, std::string_view path, KeyRecord& record) {
@@ -118,9 +134,14 @@ Status DecodeGrants(ByteView bytes, std::string_view path, KeyRecord& record) {
   for (const cbor::Value& item : in.List("grants")) {
     cbor::Reader grant(item, path);
     record.grants.push_back({grant.Text("user"), grant.Blob("sealed"), {}});
-    if (grant.Has("box")) record.grants.back().box_key = grant.Blob("box");
+    Grant& last = record.grants.back();
+    // Not there in records of before there was sharing, and groups.
+    if (grant.Has("box")) last.box_key = grant.Blob("box");
+    if (grant.Has("direct")) last.direct = grant.Flag("direct");
+    if (grant.Has("groups")) last.groups = Names(grant);
     HSMCORE_CHECK(grant.Finish());
   }
+  if (in.Has("groups")) record.groups = Names(in);
   return in.Finish();
 }
 
@@ -197,6 +218,9 @@ std::string KeyPath(KeyHandle handle) { return Cat(kKeyPrefix, Digits(handle.Pri
 std::string LabelIndexPrefix(std::string_view label) {
   return Cat("label/", EscapedLabel(label), "/");
 }
+std::string SharedIndexPrefix(std::string_view group) {
+  return Cat(kSharedIndex, EscapedLabel(group), "/");
+}
 std::string IdIndexPrefix(ByteView id) { return Cat("id/", ToHex(id), "/"); }
 
 std::vector<std::string> IndexPaths(const KeyRecord& record) {
@@ -207,6 +231,9 @@ std::vector<std::string> IndexPaths(const KeyRecord& record) {
       paths.push_back(LabelIndexPrefix((*half)->label) + Digits(record.handle));
     }
     if (!(*half)->id.empty()) paths.push_back(IdIndexPrefix((*half)->id) + Digits(record.handle));
+  }
+  for (const std::string& group : record.groups) {
+    paths.push_back(SharedIndexPrefix(group) + Digits(record.handle));
   }
   if (record.life.purge) paths.push_back(PurgePath(*record.life.purge, record.handle));
   std::ranges::sort(paths);
@@ -271,7 +298,7 @@ Result<PrivateMaterial> OpenPrivate(const KeyRecord& record, const SecretBytes& 
 
 Bytes EncodeRecord(const KeyRecord& record, const vault::Identity& owner) {
   const Bytes body = EncodeBody(record);
-  const Bytes grants = EncodeGrants(record.grants);
+  const Bytes grants = EncodeGrants(record);
   const Bytes message = SignedMessage(KeyPath(record.handle), body, record.sealed, grants);
   return cbor::Encode({{"v", kVersion},
                        {"body", cbor::Blob(body)},

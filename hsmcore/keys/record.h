@@ -20,6 +20,9 @@ struct Grant {
   // The user's X25519 key: somebody who gets a deleted user's name does not get his keys. Empty in
   // records that were written before keys could be shared, for the owner.
   Bytes box_key = {};  // NOLINT(readability-redundant-member-init): an aggregate may leave it out
+  // Whether the key was given to him by name, and the groups that he has it through.
+  bool direct = true;
+  std::vector<std::string> groups = {};  // NOLINT(readability-redundant-member-init): as above
 };
 
 // A key pair (or one half of one) as stored under KeyPath: one record, so that no half is ever
@@ -42,6 +45,7 @@ struct KeyRecord {
 
   Bytes sealed;  // empty: no private half
   std::vector<Grant> grants;
+  std::vector<std::string> groups;  // that the key is shared with
 
   bool is_secret() const { return std::holds_alternative<SecretFacts>(public_part); }
   // The class of the object that private_half describes.
@@ -55,11 +59,13 @@ struct KeyRecord {
 };
 
 std::string KeyPath(KeyHandle handle);
-// The paths of the entries by which this record is found: one for each label and id, and one for
-// the end of a deleted key.
+// The paths of the entries by which this record is found: one for each label, id and group that it
+// is shared with, and one for the end of a deleted key.
 std::vector<std::string> IndexPaths(const KeyRecord& record);
 std::string LabelIndexPrefix(std::string_view label);
 std::string IdIndexPrefix(ByteView id);
+inline constexpr std::string_view kSharedIndex = "shared/";
+std::string SharedIndexPrefix(std::string_view group);
 inline constexpr std::string_view kPurgeIndex = "purge/";
 // The time in the path of a deleted key's entry; nothing for other paths.
 std::optional<std::int64_t> PurgeTimeIn(std::string_view path);

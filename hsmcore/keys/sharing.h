@@ -14,6 +14,7 @@ namespace hsmcore::keys {
 struct Recipient {
   std::string user;  // path
   Bytes box_key;     // X25519
+  friend bool operator==(const Recipient&, const Recipient&) = default;
 };
 
 // Gives the key to those who do not have it yet; one who does not changes nothing. kRoleForbids:
@@ -22,8 +23,12 @@ struct Recipient {
 Result<KeyRecord> Share(cluster::Core& core, const users::Actor& owner, KeyHandle handle,
                         const std::vector<Recipient>& recipients);
 
-// Takes the key from these users, by their paths, and from those who have left the cluster since:
-// the others have it under a new DEK. kKeyNotShared: one of them has not got it.
+// kPublicKeyOnly: the record has nothing that could be shared.
+Status CheckShareable(const KeyRecord& record);
+
+// Takes the key from these users, by their paths, unless a group leaves it to them, and from those
+// who have left the cluster since: the others have it under a new DEK. kKeyNotShared: one of them
+// has not got it by name.
 Result<KeyRecord> Unshare(cluster::Core& core, const users::Actor& owner, KeyHandle handle,
                           const std::vector<std::string>& paths);
 

@@ -20,6 +20,7 @@ constexpr auto kOperations = std::to_array<OperationRow>({
     {Operation::kCreateUser, "create users", {kNo, kYes, kNo, kNo, kNo}},
     {Operation::kDeleteUser, "delete users", {kNo, kYes, kNo, kNo, kNo}},
     {Operation::kUnlockUser, "unlock users", {kNo, kYes, kNo, kNo, kNo}},
+    {Operation::kManageGroups, "manage groups of users", {kNo, kYes, kNo, kNo, kNo}},
     {Operation::kResetPassword, "change another user's password", {kNo, kYes, kNo, kNo, kNo}},
     {Operation::kChangeOwnCredentials,
      "change one's own credentials",

@@ -23,6 +23,7 @@ enum class Operation : std::uint8_t {
   kCreateUser,
   kDeleteUser,
   kUnlockUser,
+  kManageGroups,
   kResetPassword,  // somebody else's
   kChangeOwnCredentials,
   kListPublicKeys,

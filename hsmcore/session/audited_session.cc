@@ -188,6 +188,16 @@ Result<KeyInfo> AuditedSession::UnshareKey(KeyHandle handle, std::string_view us
   return Audit(std::move(entry), [&] { return session_->UnshareKey(handle, user); });
 }
 
+Result<KeyInfo> AuditedSession::ShareKeyWithGroup(KeyHandle handle, std::string_view group) {
+  return Audit(OfKeys(kKeyShare, {handle}, Cat("group ", group)),
+               [&] { return session_->ShareKeyWithGroup(handle, group); });
+}
+
+Result<KeyInfo> AuditedSession::UnshareKeyFromGroup(KeyHandle handle, std::string_view group) {
+  return Audit(OfKeys(kKeyUnshare, {handle}, Cat("group ", group)),
+               [&] { return session_->UnshareKeyFromGroup(handle, group); });
+}
+
 // Nothing leaves the HSM without a record, unless both keys are of this process alone.
 Result<WrappedKey> AuditedSession::Wrap(const Key& wrapping, const Key& payload,
                                         const WrapMechanism& mechanism) {
@@ -294,6 +304,30 @@ Result<QuorumToken> AuditedSession::ApproveToken(const QuorumToken& token) {
 Result<std::size_t> AuditedSession::DeleteQuorumTokens(bool of_all) {
   return Audit(Of(kQuorumToken, of_all ? "delete all" : "delete"),
                [&] { return session_->DeleteQuorumTokens(of_all); });
+}
+
+// ---- Groups -------------------------------------------------------------------------------------
+
+Result<std::vector<GroupInfo>> AuditedSession::ListGroups() { return session_->ListGroups(); }
+
+Status AuditedSession::CreateGroup(std::string_view name) {
+  return Audit(Of(kGroupModify, Cat("create ", name)), [&] { return session_->CreateGroup(name); });
+}
+
+Status AuditedSession::DeleteGroup(std::string_view name) {
+  return Audit(Of(kGroupModify, Cat("delete ", name)), [&] { return session_->DeleteGroup(name); });
+}
+
+Status AuditedSession::RemoveFromGroup(std::string_view name, std::string_view user) {
+  audit::Entry entry = OfUser(kGroupModify, Role::kCryptoUser, user);
+  entry.detail = Cat("remove from ", name);
+  return Audit(std::move(entry), [&] { return session_->RemoveFromGroup(name, user); });
+}
+
+Status AuditedSession::AddToGroup(std::string_view name, std::string_view user) {
+  audit::Entry entry = OfUser(kGroupModify, Role::kCryptoUser, user);
+  entry.detail = Cat("add to ", name);
+  return Audit(std::move(entry), [&] { return session_->AddToGroup(name, user); });
 }
 
 // ---- Backups and settings -----------------------------------------------------------------------

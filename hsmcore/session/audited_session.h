@@ -52,6 +52,8 @@ class AuditedSession final : public Session {
   Result<KeyPtr> RotateKey(KeyHandle handle, std::int64_t overlap) override;
   Result<KeyInfo> ShareKey(KeyHandle handle, std::string_view user) override;
   Result<KeyInfo> UnshareKey(KeyHandle handle, std::string_view user) override;
+  Result<KeyInfo> ShareKeyWithGroup(KeyHandle handle, std::string_view group) override;
+  Result<KeyInfo> UnshareKeyFromGroup(KeyHandle handle, std::string_view group) override;
   Result<WrappedKey> Wrap(const Key& wrapping, const Key& payload,
                           const WrapMechanism& mechanism) override;
   Result<KeyPtr> Unwrap(const Key& unwrapping, const WrapMechanism& mechanism, ByteView wrapped,
@@ -81,6 +83,12 @@ class AuditedSession final : public Session {
   Result<QuorumToken> ApproveToken(const QuorumToken& token) override;
   Result<std::vector<LiveToken>> QuorumTokens() override { return session_->QuorumTokens(); }
   Result<std::size_t> DeleteQuorumTokens(bool of_all) override;
+
+  Result<std::vector<GroupInfo>> ListGroups() override;
+  Status CreateGroup(std::string_view name) override;
+  Status DeleteGroup(std::string_view name) override;
+  Status RemoveFromGroup(std::string_view name, std::string_view user) override;
+  Status AddToGroup(std::string_view name, std::string_view user) override;
 
   Result<BackupContent> ReadBackup(const std::filesystem::path& file,
                                    const Progress& progress) override;

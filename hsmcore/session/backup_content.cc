@@ -23,8 +23,9 @@ using cluster::BackupWriter;
 
 // In this order, so that who has signed an entry is known when it comes. "lockout/" is left out:
 // wrong passwords of then say nothing about now.
-constexpr std::array<std::string_view, 9> kKinds = {
-    "user/", "cluster/", "key/", "trusted/", "uses/", "label/", "id/", "purge/", "audit/"};
+constexpr std::array<std::string_view, 11> kKinds = {"user/",    "cluster/", "group/", "key/",
+                                                     "trusted/", "uses/",    "label/", "id/",
+                                                     "shared/",  "purge/",   "audit/"};
 
 bool IsFoundation(std::string_view key) {
   return key.starts_with(kKinds[0]) || key.starts_with(kKinds[1]);

@@ -3,6 +3,7 @@
 
 #include <map>
 
+#include "keys/groups.h"
 #include "keys/record.h"
 #include "keys/trusted_mark.h"
 #include "keys/usage.h"
@@ -38,6 +39,9 @@ Result<storage::Verifier> GenuineEntries(cluster::Core& core) {
         }
         if (entry.key.starts_with(keys::kTrustedPrefix)) {
           return keys::IsGenuineMark(entry.key, entry.value, admins);
+        }
+        if (entry.key.starts_with(keys::kGroupPrefix)) {
+          return keys::Group::Decode(entry.key, entry.value, admins).has_value();
         }
         if (entry.key.starts_with(keys::kUsesPrefix)) {
           return keys::IsGenuineCount(entry.key, entry.value, sign_keys);

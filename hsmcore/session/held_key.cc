@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "hsmcore/key_reference.h"
+#include "keys/groups.h"
 #include "keys/key_store.h"
 #include "keys/material.h"
 #include "keys/usage.h"
@@ -175,9 +176,12 @@ Status HeldKey::CheckRecord(const keys::KeyRecord& record) const {
     return Fail(ErrorCode::kKeyGone, Cat("key ", handle_.ToString(),
                                          " was replaced since it was loaded; load it again"));
   }
-  if (!parts_.private_info ||
-      record.GrantFor(parts_.login->path(), parts_.login->box_key()) != nullptr) {
-    return {};
+  if (!parts_.private_info) return {};
+  const keys::Grant* grant = record.GrantFor(parts_.login->path(), parts_.login->box_key());
+  if (grant != nullptr) {
+    if (grant->direct) return {};
+    HSMCORE_TRY(const keys::Groups groups, keys::Groups::Read(*parts_.core));
+    if (groups.Hold(*grant)) return {};
   }
   return Fail(ErrorCode::kRoleForbids,
               Cat("key ", handle_.ToString(), " is no longer shared with you; ask its owner, ",

@@ -11,6 +11,7 @@
 
 #include "audit/log.h"
 #include "base/text.h"
+#include "keys/groups.h"
 #include "keys/handle_counter.h"
 #include "keys/key_store.h"
 #include "keys/record.h"
@@ -35,7 +36,8 @@ constexpr std::string_view kSettings = "cluster/";
 
 // What belongs to whom before what is whose.
 constexpr auto kKinds = std::to_array<std::string_view>(
-    {kUsers, kSettings, kKeys, keys::kTrustedPrefix, "label/", "id/", keys::kPurgeIndex});
+    {kUsers, kSettings, keys::kGroupPrefix, kKeys, keys::kTrustedPrefix, "label/", "id/",
+     keys::kSharedIndex, keys::kPurgeIndex});
 
 // The counts of uses among it: what was used is used.
 bool Stays(std::string_view path) {
@@ -142,7 +144,8 @@ Status Planner::Compare(const Entry& then) {
     key_or_user.push_back(Cat("key ", NameOfKey(then.key, then.value)));
   } else if (then.key.starts_with(kUsers)) {
     key_or_user.push_back(NameOfOther(then.key));
-  } else if (then.key.starts_with(kSettings) || then.key.starts_with(keys::kTrustedPrefix)) {
+  } else if (then.key.starts_with(kSettings) || then.key.starts_with(keys::kGroupPrefix) ||
+             then.key.starts_with(keys::kTrustedPrefix)) {
     plan_.losses.changed.push_back(NameOfOther(then.key));
   }
   return {};
@@ -218,7 +221,8 @@ Status Planner::Extra(std::string_view path) {
   const auto handle = keys::HandleIn(path);
   if (handle && kept_.contains(*handle)) return {};
   const bool of_key_then = handle && in_backup_.contains(keys::KeyPath(*handle));
-  if (path.starts_with(kSettings) || (path.starts_with(keys::kTrustedPrefix) && of_key_then)) {
+  if (path.starts_with(kSettings) || path.starts_with(keys::kGroupPrefix) ||
+      (path.starts_with(keys::kTrustedPrefix) && of_key_then)) {
     plan_.losses.changed.push_back(NameOfOther(path));
   }
   Put(path, std::nullopt);

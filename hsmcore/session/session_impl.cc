@@ -67,7 +67,9 @@ Status SessionImpl::AllowNew(KeyType type, policy::Origin origin, bool token) co
 // ---- Finding ------------------------------------------------------------------------------------
 
 bool SessionImpl::MayUse(const keys::KeyRecord& record) const {
-  return login_ && record.GrantFor(login_->path(), login_->box_key()) != nullptr;
+  if (login_ == nullptr) return false;
+  const keys::Grant* grant = record.GrantFor(login_->path(), login_->box_key());
+  return grant != nullptr && groups_.Hold(*grant);
 }
 
 std::vector<KeyInfo> SessionImpl::Visible(const keys::KeyRecord& record) const {
@@ -197,6 +199,10 @@ Result<KeyPtr> SessionImpl::LoadHandle(KeyHandle handle, bool want_private) {
   HSMCORE_TRY(const auto record, ReadRecord(handle));
   if (!record || record->life.purge) {
     return std::unexpected(NoSuchKey(KeyQuery::ByHandle(handle), want_private, login_ != nullptr));
+  }
+  if (want_private && record->private_half && !MayUse(*record)) {
+    return Fail(ErrorCode::kRoleForbids,
+                Cat("key ", handle.ToString(), " is not yours and not shared with you"));
   }
   const CacheKey cache_key{record->handle, want_private};
   if (KeyPtr cached = FromCache(cache_key, record->version)) return cached;

@@ -11,6 +11,7 @@
 
 #include "cluster/core.h"
 #include "hsmcore/session.h"
+#include "keys/groups.h"
 #include "keys/key_store.h"
 #include "keys/trusted_mark.h"
 #include "session/held_key.h"
@@ -55,6 +56,8 @@ class SessionImpl final : public Session {
   Result<KeyPtr> RotateKey(KeyHandle handle, std::int64_t overlap) override;
   Result<KeyInfo> ShareKey(KeyHandle handle, std::string_view user) override;
   Result<KeyInfo> UnshareKey(KeyHandle handle, std::string_view user) override;
+  Result<KeyInfo> ShareKeyWithGroup(KeyHandle handle, std::string_view group) override;
+  Result<KeyInfo> UnshareKeyFromGroup(KeyHandle handle, std::string_view group) override;
   Result<WrappedKey> Wrap(const Key& wrapping, const Key& payload,
                           const WrapMechanism& mechanism) override;
   Result<KeyPtr> Unwrap(const Key& unwrapping, const WrapMechanism& mechanism, ByteView wrapped,
@@ -84,6 +87,11 @@ class SessionImpl final : public Session {
   Result<QuorumToken> ApproveToken(const QuorumToken& token) override;
   Result<std::vector<LiveToken>> QuorumTokens() override;
   Result<std::size_t> DeleteQuorumTokens(bool of_all) override;
+  Result<std::vector<GroupInfo>> ListGroups() override;
+  Status CreateGroup(std::string_view name) override;
+  Status DeleteGroup(std::string_view name) override;
+  Status RemoveFromGroup(std::string_view name, std::string_view user) override;
+  Status AddToGroup(std::string_view name, std::string_view user) override;
 
   Result<BackupContent> ReadBackup(const std::filesystem::path& file,
                                    const Progress& progress) override;
@@ -133,11 +141,14 @@ class SessionImpl final : public Session {
   // What this cluster's keys work with. kFipsModule, kSetting.
   Result<crypto::LibraryKind> Library() const { return crypto::KindFor(core_->config.mode); }
 
-  // What may be told about a half, with the admins' marks; RefreshMarks was called before.
+  // What may be told about a half, with the admins' marks and groups; RefreshMarks was called
+  // before.
   KeyInfo InfoOf(const keys::KeyRecord& record, KeyClass klass) const;
   // The object with this handle, or the one half that a record has.
   KeyInfo InfoOfHalf(const keys::KeyRecord& record, KeyHandle handle) const;
-  // May the user of this session use the private half of a record?
+  // A persistent key, and a crypto user.
+  Status CheckSharing(KeyHandle handle) const;
+  // RefreshMarks was called before. May the user of this session use the private half of a record?
   bool MayUse(const keys::KeyRecord& record) const;
   // The halves of a record that this session may see.
   std::vector<KeyInfo> Visible(const keys::KeyRecord& record) const;
@@ -148,7 +159,7 @@ class SessionImpl final : public Session {
   Status CheckStillThere();
   Result<std::vector<KeyInfo>> FindLocked(const KeyQuery& query);
   Result<std::optional<keys::KeyRecord>> ReadRecord(KeyHandle handle);
-  Status RefreshMarks();
+  Status RefreshMarks();  // and groups
   void ForgetDeadSessionKeys();
   void AddSessionKeys(const KeyQuery& query, std::vector<KeyInfo>& found);
   Result<KeyPtr> LoadLocked(const KeyQuery& query, bool want_private);
@@ -199,6 +210,7 @@ class SessionImpl final : public Session {
   std::map<KeyHandle, std::weak_ptr<const HeldKey>> session_keys_;
   std::size_t session_keys_limit_ = 0;  // so many, and the dead ones are forgotten
   keys::Marks marks_;
+  keys::Groups groups_;                                     // read with the marks
   std::optional<storage::GenerationMap::Head> marks_head_;  // when they were read
   std::optional<storage::GenerationMap::Head> seen_head_;   // when the user was still there
   std::optional<keys::KeyRecord> last_read_;

@@ -91,16 +91,19 @@ KeyInfo SessionImpl::InfoOf(const keys::KeyRecord& record, KeyClass klass) const
   KeyInfo info = record.Info(klass);
   const bool wraps = klass != KeyClass::kPrivateKey;
   if (wraps && marks_.Cover(record)) info.attributes.flags.Set(Attribute::kTrusted, true);
+  info.groups = groups_.CoverageOf(record);
   return info;
 }
 
-// Marks are few, and read together once for every change of the cluster.
+// Marks and groups are few, and read together once for every change of the cluster.
 Status SessionImpl::RefreshMarks() {
   const auto head = core_->generations->ReadHead();
   if (!head.busy && marks_head_ == head) return {};
   HSMCORE_TRY(keys::Marks marks, keys::Marks::Read(*core_));
-  if (marks != marks_) cache_.clear();  // whose keys show the marks of before
+  HSMCORE_TRY(keys::Groups groups, keys::Groups::Read(*core_));
+  if (marks != marks_ || groups != groups_) cache_.clear();  // whose keys show those of before
   marks_ = std::move(marks);
+  groups_ = std::move(groups);
   marks_head_ = head;
   return {};
 }

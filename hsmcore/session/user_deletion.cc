@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "keys/groups.h"
 #include "keys/key_store.h"
 #include "keys/ownership.h"
 #include "keys/trusted_mark.h"
@@ -86,7 +87,8 @@ Status DeleteUser(cluster::Core& core, const users::Actor& admin, Role role, std
       core, admin, role, normalised, wanted.approval, [&](storage::Transaction& change) -> Status {
         HSMCORE_CHECK(CheckOwnsNone(core, path, normalised));
         if (used_recovery) HSMCORE_CHECK(users::UseUpShares(core, change, admin, wanted.approval));
-        return keys::SignMarksAnew(core, change, path, admin);
+        HSMCORE_CHECK(keys::SignMarksAnew(core, change, path, admin));
+        return keys::SignGroupsAnew(core, change, path, admin);
       });
 }
 

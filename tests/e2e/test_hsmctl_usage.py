@@ -33,11 +33,12 @@ LEVELS = [
     "hsm", *(f"hsm {verb}" for verb in ("create", "delete", "list", "start", "stop")),
     "backup", *(f"backup {verb}" for verb in BACKUP_VERBS), "cluster modify", "user replicate",
     "key replicate", "key wrap", "key unwrap", "key derive", "key encapsulate", "key decapsulate",
+    "group", *(f"group {verb}" for verb in ("create", "delete", "list", "add-member", "remove-member")),
     "key share", "key unshare", *(f"key {verb}" for verb in ("disable", "enable", "restore", "rotate")),
     *(f"key derive {method}" for method in ("ecdh", "hkdf", "kbkdf", "x963")),
     *(f"key {verb} {method}" for verb in ("wrap", "unwrap") for method in WRAP_METHODS),
 ]
-GROUPS = ["", "quorum", "quorum token-sign", "user change-mfa", "user change-quorum", "audit", "cluster", "hsm", "backup", "user", "key", "key generate-asymmetric-pair", "key generate-symmetric",
+GROUPS = ["", "quorum", "quorum token-sign", "user change-mfa", "user change-quorum", "audit", "cluster", "hsm", "backup", "user", "group", "key", "key generate-asymmetric-pair", "key generate-symmetric",
           "key import", "key wrap", "key unwrap", "key derive"]
 
 

@@ -33,6 +33,7 @@ COMMANDS = {
                      "--password-source", "PASSWORD"],
     "delete users": ["user", "delete", "--username", "idle", "--role", "crypto-user"],
     "unlock users": ["user", "unlock", "--username", "idle", "--role", "crypto-user"],
+    "manage groups of users": ["group", "create", "--group", "web"],
     "change another user's password": ["user", "change-password", "--username", "idle", "--role",
                                        "crypto-user", "--password-source", "PASSWORD"],
     "change one's own credentials": ["user", "create-machine-credential", "--path", "CREDENTIAL"],

@@ -20,6 +20,13 @@
 
 namespace hsmcore {
 
+// A group of users that a key is shared with (hsmcore/session.h).
+struct SharedGroup {
+  std::string name;
+  std::vector<std::string> missing;  // members whom the owner has not sealed the key to yet
+  std::vector<std::string> former;   // who may use it no longer, until he seals it anew still in it
+};
+
 // What may be told about one key object (one half of a pair, or a secret key).
 struct KeyInfo {
   KeyHandle handle;
@@ -35,6 +42,7 @@ struct KeyInfo {
   KeyLife life = {};
   // Uses of a key with a use-limit that all processes together have had or have reserved.
   std::optional<std::uint64_t> use_count = {};
+  std::vector<SharedGroup> groups = {};
   // NOLINTEND(readability-redundant-member-init)
 
   KeyType type() const { return TypeOf(public_part); }

@@ -83,6 +83,13 @@ struct DeleteUserOptions {
   const QuorumToken* approval = nullptr;  // guarded by QuorumService::kUser
 };
 
+// Crypto users that keys are shared with together.
+struct GroupInfo {
+  std::string name;
+  std::vector<std::string> members;
+  std::int64_t created = 0;
+};
+
 // Who is asking: the only door to keys and users. Safe for any number of threads at once; calls
 // that change the cluster are serialised. Stays usable after fork().
 //
@@ -179,6 +186,12 @@ class Session {
   // the others it is sealed under a new key. kKeyNotShared.
   virtual Result<KeyInfo> UnshareKey(KeyHandle handle, std::string_view user) = 0;
 
+  // The same for the members of a group. A member uses the key while he is in the group. Who comes
+  // later gets it when the owner shares it again, because only he can seal it to somebody; that
+  // also seals it anew where somebody has left. KeyInfo::groups tells both. kGroupNotFound.
+  virtual Result<KeyInfo> ShareKeyWithGroup(KeyHandle handle, std::string_view group) = 0;
+  virtual Result<KeyInfo> UnshareKeyFromGroup(KeyHandle handle, std::string_view group) = 0;
+
   // Takes a key of one's own out, encrypted by another key. The payload must be `extractable`; the
   // wrapping key must be held, and may `wrap`; of a pair, the public half does it. Both are asked
   // for as the store has them now. Errors: kAttributeForbids (the detail names the attribute),
@@ -262,6 +275,15 @@ class Session {
   virtual Result<std::vector<LiveToken>> QuorumTokens() = 0;
   // Admin only: one's own, or with `of_all` those of all admins too; how many.
   virtual Result<std::size_t> DeleteQuorumTokens(bool of_all) = 0;
+  // ---- Groups of crypto users; only an admin changes them ----
+  // Names follow the rule of users' names. kGroupNotFound, kGroupExists, kUserName, kUserNotFound.
+
+  virtual Result<std::vector<GroupInfo>> ListGroups() = 0;
+  virtual Status CreateGroup(std::string_view name) = 0;
+  // These two end the use of the keys that are shared with the group, at the next use.
+  virtual Status DeleteGroup(std::string_view name) = 0;
+  virtual Status RemoveFromGroup(std::string_view name, std::string_view user) = 0;
+  virtual Status AddToGroup(std::string_view name, std::string_view user) = 0;
 
   // ---- Backups (hsmcore/backup.h), admin only ----
   // Errors: kBackupNotFound, kBackupDamaged (cut short, changed, of another cluster's admins),

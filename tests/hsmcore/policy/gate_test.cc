@@ -27,8 +27,8 @@ AttributeFlags AllBut(Attribute flag) {
 
 TEST(GateTest, RolesByOperation) {
   using enum Operation;
-  for (const Operation operation :
-       {kCreateUser, kUnlockUser, kListAllKeys, kSetTrusted, kModifyCluster, kManageBackups}) {
+  for (const Operation operation : {kCreateUser, kUnlockUser, kManageGroups, kListAllKeys,
+                                    kSetTrusted, kModifyCluster, kManageBackups}) {
     EXPECT_TRUE(Allow(operation, Role::kAdmin));
     EXPECT_EQ(CodeOf(Allow(operation, Role::kCryptoUser)), ErrorCode::kRoleForbids);
     EXPECT_EQ(CodeOf(Allow(operation, std::nullopt)), ErrorCode::kLoginRequired);

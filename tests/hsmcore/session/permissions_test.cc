@@ -76,6 +76,8 @@ const std::map<Operation, Try>& Tries() {
          return CodeOf(
              session.ResetPassword("idle", Role::kCryptoUser, SecretBytes::CopyOf("anotherpass")));
        }},
+      {Operation::kManageGroups,
+       [](Stage&, Session& session) { return CodeOf(session.CreateGroup("web")); }},
       {Operation::kChangeOwnCredentials,
        [](Stage&, Session& session) { return CodeOf(session.CreateMachineCredential()); }},
       {Operation::kListPublicKeys,

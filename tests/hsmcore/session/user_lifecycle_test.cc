@@ -123,6 +123,7 @@ TEST(UserDeletionTest, WhatADeletedAdminHasSignedStaysGenuine) {
   ASSERT_TRUE(deputy->SetBackupRetention(33));
   ASSERT_TRUE(deputy->SetKeyAvailabilityCheck(false));
   ASSERT_TRUE(deputy->SetUnlockAfter(7));
+  ASSERT_TRUE(deputy->CreateGroup("web"));
   KeyTemplate form = KeyTemplate::Secret();
   form.private_half.label = "kek";
   KeySpec spec = test::SpecOf(KeyType::kAes);
@@ -145,6 +146,7 @@ TEST(UserDeletionTest, WhatADeletedAdminHasSignedStaysGenuine) {
   EXPECT_EQ(LoginCode(cluster, "bob", kOther), "ok");
   EXPECT_EQ(*cluster->BackupRetention(), 33U);
   EXPECT_FALSE(cluster->Describe(false)->key_availability_check);
+  EXPECT_EQ(cluster->Anonymous()->ListGroups()->size(), 1U);
   const auto found = cluster.User("bob", kOther)->Find(KeyQuery::ByHandle(handle));
   ASSERT_TRUE(found && found->size() == 1);
   EXPECT_EQ(AttributeText(found->front(), Attribute::kTrusted), "true");
