@@ -82,8 +82,9 @@ def test_each_cell(crowd, asker):
 
 def test_no_row_is_forgotten_here():
     # These are no commands: activation (test_cluster_setup.py), session keys and the use of keys
-    # (test_openssl_*.py), lists of keys (test_hsmctl_keys.py), replication (test_clones.py).
+    # (test_openssl_*.py), lists of keys (test_hsmctl_keys.py), replication (test_clones.py),
+    # zeroization (test_zeroize.py).
     elsewhere = {"activate the cluster", "list public keys", "list the keys of all users",
                  "make session keys", "use private and secret keys", "copy keys to a clone",
-                 "copy users to a clone"}
+                 "copy users to a clone", "zeroize the cluster"}
     assert table().keys() == COMMANDS.keys() | elsewhere

@@ -144,7 +144,7 @@ void TellIdentity(const Worker& worker, const fs::path& home, const Credential& 
   const std::lock_guard lock(core->mutex);
   core->config = Worker::Must(cluster::ReadConfig(*core));
   const vault::Identity identity =
-      Worker::Must(users::Authenticate(*core, Role::kCryptoUser, "worker", login));
+      Worker::Must(users::Authenticate(*core, Role::kCryptoUser, "worker", login, {})).identity;
   const SecretBytes exported = identity.Export();
   worker.Tell("identity's X25519 key", exported.Read(kTest).first(32));
   worker.Tell("identity's Ed25519 seed", exported.Read(kTest).subspan(32, 32));

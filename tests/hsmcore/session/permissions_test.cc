@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "hsmcore/backup.h"
 #include "hsmcore/cluster_setup.h"
+#include "hsmcore/zeroize.h"
 #include "policy/gate.h"
 #include "support/test_cluster.h"
 
@@ -123,6 +124,12 @@ const std::map<Operation, Try>& Tries() {
        }},
       {Operation::kModifyCluster,
        [](Stage&, Session& session) { return CodeOf(session.SetKeyAvailabilityCheck(true)); }},
+      {Operation::kZeroize,
+       [](Stage& stage, Session& session) {
+         ZeroizeOptions options;
+         options.cluster_id = stage.cluster->id();
+         return CodeOf(ZeroizeCluster(stage.cluster.home(), options, &session));
+       }},
       {Operation::kReadAuditLog,
        [](Stage&, Session& session) { return CodeOf(session.VerifyAudit({})); }},
       {Operation::kRotateAuditLog,
