@@ -85,9 +85,24 @@ def signed(home, token, *names):
     return words
 
 
+def token_copy(home, token):
+    """The token without the approvals that are in the file."""
+    content = json.loads(token.read_text())
+    content["signatures"] = []
+    copy = home.work / "unsigned.json"
+    copy.write_text(json.dumps(content, indent=2) + "\n")
+    return copy
+
+
 def create(home, name, *more, **options):
     return home.admin("user", "create", "--username", name, "--role", "crypto-user",
                       "--password-source", secret_file(home.work, name, PASSWORD), *more, **options)
+
+
+def expect_whole(home):
+    """Every record is genuine, and the audit log holds."""
+    assert home.cli("cluster", "sync", pin=None).json["data"]["repaired"] == []
+    home.admin("audit", "verify")
 
 
 # ---- Quorum ----
@@ -164,6 +179,42 @@ def test_a_reset_takes_approvals_by_login(admins):
     admins.cli(*LIST, pin="app:brandnewpw1")
     admins.cli(*LIST, expect=3)
     admins.admin(*reset, "--approval", token, expect=3)
+    expect_whole(admins)
+
+
+def test_an_admin_is_made_and_deleted_with_shares(admins):
+    """Each time the recovery key is made anew, and every user's record with it."""
+    set_value(admins, "user", 2)
+    change = ["--username", "carol", "--role", "admin"]
+    source = ["--password-source", secret_file(admins.work, "carol", PASSWORD)]
+    token = token_for(admins, "user")
+    as_admin(admins, "bob", "quorum", "token-sign", "approve", "--token", token)
+    approvals = ["--approval", token, *signed(admins, token_copy(admins, token), "alice")]
+    admins.admin("user", "create", *change, *source, *approvals)
+    token = token_for(admins, "user")
+    for name in ("carol", "bob"):
+        as_admin(admins, name, "quorum", "token-sign", "approve", "--token", token)
+    admins.admin("user", "delete", *change, expect=5)
+    admins.admin("user", "delete", *change, "--approval", token)
+    assert len(admins.cli("user", "list").json["data"]["users"]) == 4
+    admins.cli(*LIST)
+    expect_whole(admins)
+
+
+def test_the_audit_log_tells_of_approvals_and_of_who_had_none(admins):
+    set_value(admins, "user", 2)
+    create(admins, "web", expect=5)
+    token = token_for(admins, "user")
+    as_admin(admins, "bob", "quorum", "token-sign", "approve", "--token", token)
+    create(admins, "web", "--approval", token, *signed(admins, token_copy(admins, token), "alice"),
+           expect=0)
+    records = admins.admin("audit", "show").json["data"]["records"]
+    told = [(each["event"], each["detail"], each["response"]) for each in records]
+    assert ("quorum-set-value", "user=2", 0) in told
+    assert ("quorum-token", "generate user", 0) in told
+    assert ("quorum-approval", "user", 0) in told
+    assert [each[2] for each in told if each[0] == "user-create"][-2:] == [70, 0]
+    admins.admin("audit", "verify")
 
 
 def test_a_value_is_lowered_with_its_own_quorum(admins):
