@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 #include "base/cbor.h"
@@ -33,6 +34,15 @@ Bytes EncodeBody(const Stored& stored) {
   return cbor::Encode(body);
 }
 
+// 0, or the number of an error that there is.
+std::optional<ErrorCode> CodeOf(std::uint64_t number) {
+  if (number == 0) return ErrorCode();
+  const auto known = std::ranges::find(AllErrors(), number, [](const ErrorText& error) {
+    return static_cast<std::uint64_t>(error.code);
+  });
+  return known == AllErrors().end() ? std::nullopt : std::optional(known->code);
+}
+
 Status DecodeBody(Stored& stored) {
   HSMCORE_TRY(const cbor::Value body, cbor::Decode(stored.body, kWhat));
   cbor::Reader in(body, kWhat);
@@ -44,9 +54,9 @@ Status DecodeBody(Stored& stored) {
   if (!event) in.Refuse("event");
   record.event = event.value_or(AuditEvent::kChange);
   record.actor = in.Text("actor");
-  const std::uint64_t result = in.Number("result");
-  if (result > 4095) in.Refuse("result");
-  record.result = static_cast<ErrorCode>(result);
+  const auto result = CodeOf(in.Number("result"));
+  if (!result) in.Refuse("result");
+  record.result = result.value_or(ErrorCode());
   record.process = in.Number("pid");
   record.uid = in.Number("uid");
   record.program = in.Text("program");

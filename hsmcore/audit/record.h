@@ -22,7 +22,7 @@ Bytes HashOf(ByteView stored);
 // `signer` is nothing without a login.
 Bytes Encode(const Stored& record, const vault::Identity* signer);
 // kRecordDamaged.
-Result<Stored> Decode(ByteView stored);
+Result<Stored> Decode(ByteView bytes);
 bool SignedBy(const Stored& record, ByteView sign_key);
 
 }  // namespace hsmcore::audit

@@ -103,23 +103,23 @@ void AuditVerifier::ContinueAfter(const AuditCheckpoint& last) {
   state_->before = last.hash;
 }
 
-void AuditVerifier::BeginWith(ByteView bytes) {
-  const auto stored = audit::Decode(bytes);
-  if (!stored || stored->record.sequence == 0) return;  // Add says so
-  ContinueAfter({stored->record.sequence - 1, stored->before});
+void AuditVerifier::BeginWith(ByteView stored) {
+  const auto first = audit::Decode(stored);
+  if (!first || first->record.sequence == 0) return;  // Add says so
+  ContinueAfter({first->record.sequence - 1, first->before});
 }
 
-void AuditVerifier::Add(ByteView bytes) {
+void AuditVerifier::Add(ByteView stored) {
   State& state = *state_;
-  const auto stored = audit::Decode(bytes);
-  if (!stored) {
+  const auto decoded = audit::Decode(stored);
+  if (!decoded) {
     state.Problem(Cat("after record ", state.next - 1, " stands what is no record"));
     return;
   }
-  state.CheckPlace(*stored);
-  state.CheckSigner(*stored);
-  state.Learn(*stored);
-  const AuditRecord& record = stored->record;
+  state.CheckPlace(*decoded);
+  state.CheckSigner(*decoded);
+  state.Learn(*decoded);
+  const AuditRecord& record = decoded->record;
   if (const auto expected = state.expected.find(record.sequence);
       expected != state.expected.end()) {
     if (expected->second != record.hash) {
