@@ -64,7 +64,7 @@ Result<Report> Restore(const Context& context, const OneKeyOptions& given) {
 }
 
 Result<Report> Rotate(const Context& context, const RotateOptions& given) {
-  constexpr std::int64_t kHour = 60 * 60;
+  constexpr std::int64_t kHour = std::int64_t{60} * 60;
   HSMCORE_TRY(const Found found, LoginAndFind(context, given.filter, Versions::kNewest));
   HSMCORE_TRY(const KeyPtr key,
               found.session->RotateKey(found.handle, given.overlap_hours * kHour));

@@ -158,7 +158,9 @@ Result<Groups> Groups::Read(cluster::Core& core) {
       };
       // One that no HSM holds in a genuine form is none.
       const auto found = core.engine->Get(entry.key, &genuine);
-      if (found && group) groups.groups_[group->name] = *std::move(group);
+      if (!found || !group) continue;
+      const std::string name = group->name;
+      groups.groups_[name] = *std::move(group);
     }
     if (page.size() < options.limit) return groups;
     options.after = page.back().key;

@@ -57,22 +57,22 @@ Status SessionImpl::RemoveFromGroup(std::string_view name, std::string_view user
   return keys::RemoveMember(*core_, Me(), group, users::UserPath(Role::kCryptoUser, member));
 }
 
-Result<KeyInfo> SessionImpl::ShareKeyWithGroup(KeyHandle handle, std::string_view name) {
+Result<KeyInfo> SessionImpl::ShareKeyWithGroup(KeyHandle handle, std::string_view group) {
   HSMCORE_CHECK(CheckSharing(handle));
-  HSMCORE_TRY(const std::string group, users::NormalisedName(name));
+  HSMCORE_TRY(const std::string name, users::NormalisedName(group));
   const std::lock_guard lock(core_->mutex);
   HSMCORE_CHECK(RefreshMarks());
-  HSMCORE_TRY(const keys::Group* found, groups_.Get(group));
+  HSMCORE_TRY(const keys::Group* found, groups_.Get(name));
   HSMCORE_TRY(const keys::KeyRecord record, keys::ShareWithGroup(*core_, Me(), handle, *found));
   return InfoOf(record, record.private_class());
 }
 
-Result<KeyInfo> SessionImpl::UnshareKeyFromGroup(KeyHandle handle, std::string_view name) {
+Result<KeyInfo> SessionImpl::UnshareKeyFromGroup(KeyHandle handle, std::string_view group) {
   HSMCORE_CHECK(CheckSharing(handle));
-  HSMCORE_TRY(const std::string group, users::NormalisedName(name));
+  HSMCORE_TRY(const std::string name, users::NormalisedName(group));
   const std::lock_guard lock(core_->mutex);
   HSMCORE_CHECK(RefreshMarks());
-  HSMCORE_TRY(const keys::KeyRecord record, keys::UnshareFromGroup(*core_, Me(), handle, group));
+  HSMCORE_TRY(const keys::KeyRecord record, keys::UnshareFromGroup(*core_, Me(), handle, name));
   return InfoOf(record, record.private_class());
 }
 

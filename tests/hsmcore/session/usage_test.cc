@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "hsmcore/backup.h"
 #include "support/sqlite_editor.h"
 #include "support/test_cluster.h"
 
@@ -260,6 +261,21 @@ TEST_F(UsageTest, ANewVersionBeginsAnew) {
   const auto next = owner_->RotateKey(handle_, 0);
   ASSERT_TRUE(next.has_value());
   EXPECT_EQ(Signatures(**next, 10), 5);
+}
+
+// What was used since the backup is not known; the owner has to say how it goes on.
+TEST_F(UsageTest, AKeyFromABackupIsNotUsedUncounted) {
+  Limit("1000");
+  const auto backup = cluster_->CreateBackup({});
+  ASSERT_TRUE(backup.has_value());
+  ASSERT_TRUE(owner_->Delete(handle_, true));
+  ASSERT_TRUE(cluster_.Admin()->RestoreKey(backup->file, handle_, {}));
+  const auto back = owner_->Load(ByLabel("tls"), true);
+  ASSERT_TRUE(back.has_value());
+  EXPECT_EQ(SignCode(**back), Text(ErrorCode::kKeyDamaged));
+  Limit("0");
+  Limit("1000");
+  EXPECT_EQ(SignCode(**back), "ok");
 }
 
 TEST_F(UsageTest, TheCountGoesWithTheKey) {
