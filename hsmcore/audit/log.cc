@@ -207,7 +207,8 @@ Result<std::uint64_t> AuditedEngine::Commit(const storage::Batch& batch) {
                                   : NewRecord(head, Actor(), Entry(), batch);
   audited.mutations.push_back({PathOf(head.sequence), std::move(record)});
   audited.mutations.push_back({kHeadPath, EncodeHead(head)});
-  audited.preconditions.push_back({kHeadPath, stored ? stored->revision : 0});
+  // No precondition on the head: the writer lock is held, and a damaged HSM may have given its
+  // revision.
   return engine_->Commit(audited);
 }
 

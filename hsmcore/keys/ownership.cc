@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "keys/ownership.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,26 +22,30 @@ std::vector<Grant> GrantsFor(cluster::Core& core, const KeyRecord& record, const
   for (const Grant& grant : record.grants) {
     if (grant.user == who.from.path || grant.user == who.to.path) continue;
     const auto identity = users::IdentityOf(core, grant.user);
-    if (identity && identity->box_key == grant.box_key) {
-      grants.push_back({grant.user, {}, grant.box_key});
-    }
+    if (!identity || identity->box_key != grant.box_key) continue;
+    grants.push_back(grant);
+    grants.back().sealed.clear();
   }
   return grants;
 }
 
-Status HandOverOne(cluster::Core& core, storage::Transaction& change, const Handover& who,
-                   KeyHandle handle) {
+// Nothing: it is not, or no longer, the giver's.
+Result<std::optional<KeyRecord>> ReadGivers(storage::Transaction& change, const Handover& who,
+                                            KeyHandle handle) {
   const std::string path = KeyPath(handle);
   HSMCORE_TRY(const auto stored, change.Get(path));
-  if (!stored) return {};
+  if (!stored) return std::nullopt;
   HSMCORE_TRY(DecodedKey decoded, DecodeRecord(path, *stored));
-  KeyRecord& record = decoded.record;
-  if (record.owner != who.from.path) return {};
-  if (!decoded.SignedBy(who.from.identity->public_identity().sign_key)) {
-    return Fail(ErrorCode::kKeyDamaged,
-                Cat(path, " was changed in the store; run 'hsmctl cluster sync'"));
+  if (decoded.record.owner != who.from.path) return std::nullopt;
+  if (decoded.SignedBy(who.from.identity->public_identity().sign_key)) {
+    return std::move(decoded.record);
   }
-  HSMCORE_TRY(const bool trusted, IsMarked(core, change, record));
+  return Fail(ErrorCode::kKeyDamaged,
+              Cat(path, " was changed in the store; run 'hsmctl cluster sync'"));
+}
+
+// The private part is bound to the record that names the owner.
+Status ChangeOwner(cluster::Core& core, KeyRecord& record, const Handover& who) {
   std::optional<PrivateMaterial> material;
   if (record.private_half) {
     HSMCORE_TRY(const SecretBytes dek, OpenGrant(record, who.from.path, *who.from.identity));
@@ -48,15 +53,22 @@ Status HandOverOne(cluster::Core& core, storage::Transaction& change, const Hand
   }
   record.owner = who.to.path;
   ++record.version;
-  if (material) {
-    const SecretBytes dek = vault::RandomSecret(vault::kSealKeyBytes);
-    record.grants = GrantsFor(core, record, who);
-    HSMCORE_CHECK(SealGrants(record, dek, GrantsToSeal::kAll));
-    HSMCORE_CHECK(SealPrivate(record, dek, *material));
-  }
-  change.Put(path, EncodeRecord(record, *who.to.identity));
-  if (trusted) change.Put(TrustedPath(record.handle), EncodeMark(who.admin, record));
-  change.MoveEpoch(EpochSlot(record.handle));
+  if (!material) return {};
+  const SecretBytes dek = vault::RandomSecret(vault::kSealKeyBytes);
+  record.grants = GrantsFor(core, record, who);
+  HSMCORE_CHECK(SealGrants(record, dek, GrantsToSeal::kAll));
+  return SealPrivate(record, dek, *material);
+}
+
+Status HandOverOne(cluster::Core& core, storage::Transaction& change, const Handover& who,
+                   KeyHandle handle) {
+  HSMCORE_TRY(auto record, ReadGivers(change, who, handle));
+  if (!record) return {};
+  HSMCORE_TRY(const bool trusted, IsMarked(core, change, *record));
+  HSMCORE_CHECK(ChangeOwner(core, *record, who));
+  change.Put(KeyPath(handle), EncodeRecord(*record, *who.to.identity));
+  if (trusted) change.Put(TrustedPath(record->handle), EncodeMark(who.admin, *record));
+  change.MoveEpoch(EpochSlot(record->handle));
   return {};
 }
 
