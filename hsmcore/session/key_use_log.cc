@@ -5,6 +5,7 @@
 
 #include <ctime>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "base/text.h"
@@ -17,7 +18,7 @@ namespace {
 // Coarse: a few nanoseconds.
 std::int64_t Now() {
   timespec now{};
-  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  std::ignore = clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
   return now.tv_sec;
 }
 

@@ -50,6 +50,21 @@ Status NeedOwnerOrAdmin(const Session& login, std::string_view owner, std::strin
                   where, " is neither"));
 }
 
+// False: it is there already.
+Result<bool> PutKey(cluster::Core& to, KeyHandle handle, const Bytes& value, const Bytes& mark) {
+  const std::lock_guard lock(to.mutex);
+  HSMCORE_TRY(const auto there, to.engine->Get(keys::KeyPath(handle)));
+  if (!there) {
+    HSMCORE_CHECK(keys::PutBack(to, handle, value, mark));
+    return true;
+  }
+  if (there->value == value) return false;
+  return Fail(ErrorCode::kClusterState,
+              Cat("key ", handle.ToString(), " is in ", to.file.id,
+                  " with another content: made there, or changed since in one of the two; delete "
+                  "the one that is not wanted"));
+}
+
 }  // namespace
 
 Result<bool> ReplicateKey(cluster::Core& from, const Session& login, cluster::Core& to,
@@ -65,17 +80,7 @@ Result<bool> ReplicateKey(cluster::Core& from, const Session& login, cluster::Co
   HSMCORE_CHECK(NeedOwnerOrAdmin(login, decoded.record.owner, "source"));
   HSMCORE_CHECK(NeedOwnerOrAdmin(login_there, decoded.record.owner, "destination"));
   HSMCORE_TRY(const Bytes mark, GenuineValue(from, keys::TrustedPath(handle)));
-  const std::lock_guard lock(to.mutex);
-  HSMCORE_TRY(const auto there, to.engine->Get(path));
-  if (!there) {
-    HSMCORE_CHECK(keys::PutBack(to, handle, value, mark));
-    return true;
-  }
-  if (there->value == value) return false;
-  return Fail(ErrorCode::kClusterState,
-              Cat("key ", handle.ToString(), " is in ", to.file.id,
-                  " with another content: made there, or changed since in one of the two; delete "
-                  "the one that is not wanted"));
+  return PutKey(to, handle, value, mark);
 }
 
 Result<bool> ReplicateUser(cluster::Core& from, const Session& login, cluster::Core& to,

@@ -44,6 +44,23 @@ Result<std::string> NewerThanTheLog(storage::Engine& engine, const audit::Head& 
   return std::string();
 }
 
+// What the verifier has to know of a log that begins with `head.first` in the store.
+Status Prepare(cluster::Core& core, const audit::Head& head,
+               std::span<const AuditCheckpoint> checkpoints, AuditVerifier& verifier) {
+  for (const AuditCheckpoint& each : checkpoints) {
+    // What was rotated out is checked in the file where it is now.
+    if (each.sequence >= head.first) verifier.Expect(each);
+  }
+  if (head.sequence != 0) verifier.Expect({head.sequence, head.hash});
+  if (head.first == 1) return {};
+  verifier.ContinueAfter({head.first - 1, head.before});
+  HSMCORE_TRY(const auto users, users::ListUsers(core));
+  for (const users::UserRecord& user : users) {
+    verifier.Know(user.path(), user.identity.sign_key);
+  }
+  return {};
+}
+
 }  // namespace
 
 Status SessionImpl::ReadAudit(const AuditQuery& query,
@@ -69,18 +86,7 @@ Result<AuditReport> SessionImpl::VerifyAudit(std::span<const AuditCheckpoint> ch
   HSMCORE_TRY([[maybe_unused]] const auto writer, core_->engine->LockForUpdate());
   HSMCORE_TRY(const audit::Head head, audit::ReadHead(*core_->engine));
   AuditVerifier verifier(core_->file.root);
-  for (const AuditCheckpoint& each : checkpoints) {
-    // What was rotated out is checked in the file where it is now.
-    if (each.sequence >= head.first) verifier.Expect(each);
-  }
-  if (head.first > 1) {
-    verifier.ContinueAfter({head.first - 1, head.before});
-    HSMCORE_TRY(const auto users, users::ListUsers(*core_));
-    for (const users::UserRecord& user : users) {
-      verifier.Know(user.path(), user.identity.sign_key);
-    }
-  }
-  if (head.sequence != 0) verifier.Expect({head.sequence, head.hash});
+  HSMCORE_CHECK(Prepare(*core_, head, checkpoints, verifier));
   HSMCORE_CHECK(audit::ForEach(*core_->engine, 0, [&](const storage::Entry& entry) -> Status {
     verifier.Add(entry.value);
     return {};
