@@ -193,7 +193,6 @@ Result<KeyPtr> SessionImpl::LoadHandle(KeyHandle handle, bool want_private) {
   }
   HeldKey::Parts parts;
   parts.epoch = core_->generations->Epoch(keys::EpochSlot(handle));
-  const users::Actor me = Me();
   HSMCORE_CHECK(CheckStillThere());
   HSMCORE_CHECK(RefreshMarks());
   HSMCORE_TRY(const auto record, ReadRecord(handle));
@@ -206,24 +205,30 @@ Result<KeyPtr> SessionImpl::LoadHandle(KeyHandle handle, bool want_private) {
   }
   const CacheKey cache_key{record->handle, want_private};
   if (KeyPtr cached = FromCache(cache_key, record->version)) return cached;
-  std::optional<PrivateMaterial> material;
-  if (want_private) {
-    HSMCORE_TRY(const SecretBytes dek, keys::OpenGrant(*record, me.path, *me.identity));
-    HSMCORE_TRY(material, keys::OpenPrivate(*record, dek));
-    parts.private_info = InfoOf(*record, record->private_class());
-    parts.login = login_;
-  }
-  parts.owner = record->owner;
-  if (record->public_half) parts.public_info = InfoOf(*record, KeyClass::kPublicKey);
-  parts.public_part = record->public_part;
-  parts.core = core_;
-  parts.rules = Rules();
-  parts.version = record->version;
-  if (want_private) HSMCORE_CHECK(ChooseUseLog(handle, parts));
-  HSMCORE_TRY(std::shared_ptr<const HeldKey> held,
-              HeldKey::Make(std::move(parts), material ? &*material : nullptr));
+  HSMCORE_TRY(std::shared_ptr<const HeldKey> held, Hold(*record, std::move(parts), want_private));
   Remember(cache_key, held);
   return held;
+}
+
+// Makes a record ready to be used; `parts` has the epoch from before it was read.
+Result<std::shared_ptr<const HeldKey>> SessionImpl::Hold(const keys::KeyRecord& record,
+                                                         HeldKey::Parts parts, bool want_private) {
+  std::optional<PrivateMaterial> material;
+  if (want_private) {
+    const users::Actor me = Me();
+    HSMCORE_TRY(const SecretBytes dek, keys::OpenGrant(record, me.path, *me.identity));
+    HSMCORE_TRY(material, keys::OpenPrivate(record, dek));
+    parts.private_info = InfoOf(record, record.private_class());
+    parts.login = login_;
+    HSMCORE_CHECK(ChooseUseLog(record.handle, parts));
+  }
+  parts.owner = record.owner;
+  if (record.public_half) parts.public_info = InfoOf(record, KeyClass::kPublicKey);
+  parts.public_part = record.public_part;
+  parts.core = core_;
+  parts.rules = Rules();
+  parts.version = record.version;
+  return HeldKey::Make(std::move(parts), material ? &*material : nullptr);
 }
 
 Result<KeyPtr> SessionImpl::LoadLocked(const KeyQuery& query, bool want_private) {

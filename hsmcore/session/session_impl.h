@@ -164,6 +164,8 @@ class SessionImpl final : public Session {
   void AddSessionKeys(const KeyQuery& query, std::vector<KeyInfo>& found);
   Result<KeyPtr> LoadLocked(const KeyQuery& query, bool want_private);
   Result<KeyPtr> LoadHandle(KeyHandle handle, bool want_private);
+  Result<std::shared_ptr<const HeldKey>> Hold(const keys::KeyRecord& record, HeldKey::Parts parts,
+                                              bool want_private);
   KeyPtr FromCache(const CacheKey& key, std::uint64_t version);
   void Remember(const CacheKey& key, const std::shared_ptr<const HeldKey>& held);
   std::shared_ptr<const HeldKey> SessionKey(KeyHandle handle);

@@ -15,6 +15,7 @@ Result<std::vector<QuorumValue>> SessionImpl::QuorumValues() {
   const std::lock_guard lock(core_->mutex);
   HSMCORE_TRY(const users::QuorumPolicy policy, users::ReadQuorumPolicy(*core_));
   std::vector<QuorumValue> values;
+  values.reserve(kQuorumServices);
   for (std::size_t i = 0; i < kQuorumServices; ++i) {
     values.push_back({static_cast<QuorumService>(i), policy.values[i]});
   }
