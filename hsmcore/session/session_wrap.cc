@@ -85,6 +85,31 @@ Status CheckCommitment(const HeldKey& wrapping, const KeyInfo& info) {
               Cat("key ", info.handle.ToString(), " is not the key that was marked as trusted"));
 }
 
+// May the payload leave, encrypted by the other key? Both as the store has them now.
+Status AllowOut(const KeyInfo& payload, const HeldKey& wrapping, const KeyInfo& wrapping_now,
+                std::string_view user) {
+  HSMCORE_CHECK(policy::AllowWrap(payload, wrapping_now, user));
+  if (!payload.attributes.flags.Has(Attribute::kWrapWithTrusted)) return {};
+  return CheckCommitment(wrapping, wrapping_now);
+}
+
+// What came out of PKCS#1 v1.5 is not authentic: its length would tell how the padding was.
+Result<KeyPtr> WithoutTelling(Result<KeyPtr> key, WrapMechanism::Kind kind) {
+  const bool tells =
+      kind == WrapMechanism::Kind::kRsaPkcs && !key &&
+      (key.error().code() == ErrorCode::kKeySize || key.error().code() == ErrorCode::kKeyImport);
+  if (tells) return std::unexpected(crypto::NotUnwrapped());
+  return key;
+}
+
+Result<KeyPairMaterial> DecodePair(const SecretBytes& plain, KeyType type) {
+  HSMCORE_TRY(KeyPairMaterial material, DecodePkcs8(plain));
+  if (TypeOf(material.public_part) == type) return material;
+  return Fail(ErrorCode::kKeyImport,
+              Cat("the wrapped key is of type ", NameOf(TypeOf(material.public_part)), ", not ",
+                  NameOf(type)));
+}
+
 }  // namespace
 
 KeyInfo SessionImpl::InfoOf(const keys::KeyRecord& record, KeyClass klass) const {
@@ -167,10 +192,7 @@ Result<WrappedKey> SessionImpl::Wrap(const Key& wrapping, const Key& payload,
     const std::lock_guard lock(core_->mutex);
     HSMCORE_TRY(const Fresh outer_now, FreshLocked(*outer, !outer->is_secret(), false));
     HSMCORE_TRY(const Fresh inner_now, FreshLocked(*inner, false, true));
-    HSMCORE_CHECK(policy::AllowWrap(inner_now.info, outer_now.info, user_));
-    if (inner_now.info.attributes.flags.Has(Attribute::kWrapWithTrusted)) {
-      HSMCORE_CHECK(CheckCommitment(*outer, outer_now.info));
-    }
+    HSMCORE_CHECK(AllowOut(inner_now.info, *outer, outer_now.info, user_));
     HSMCORE_TRY(plain, PayloadOf(inner_now.info.public_part, inner_now.material));
   }
   if (outer->is_secret()) HSMCORE_CHECK(outer->CountUse());
@@ -193,20 +215,9 @@ Result<KeyPtr> SessionImpl::Unwrap(const Key& unwrapping, const WrapMechanism& m
   HSMCORE_CHECK(outer->CountUse());
   HSMCORE_TRY(const SecretBytes plain, crypto::Unwrap(WrappingKeyOf(*outer), mechanism, wrapped));
   if (IsSecret(form.type)) {
-    auto key = ImportSecret(form.type, plain, made.private_half);
-    // What came out of PKCS#1 v1.5 is not authentic: its length would tell how the padding was.
-    const bool tells =
-        mechanism.kind == WrapMechanism::Kind::kRsaPkcs && !key &&
-        (key.error().code() == ErrorCode::kKeySize || key.error().code() == ErrorCode::kKeyImport);
-    if (tells) return std::unexpected(crypto::NotUnwrapped());
-    return key;
+    return WithoutTelling(ImportSecret(form.type, plain, made.private_half), mechanism.kind);
   }
-  HSMCORE_TRY(const KeyPairMaterial material, DecodePkcs8(plain));
-  if (TypeOf(material.public_part) != form.type) {
-    return Fail(ErrorCode::kKeyImport,
-                Cat("the wrapped key is of type ", NameOf(TypeOf(material.public_part)), ", not ",
-                    NameOf(form.type)));
-  }
+  HSMCORE_TRY(const KeyPairMaterial material, DecodePair(plain, form.type));
   return ImportPair(material, made);
 }
 
