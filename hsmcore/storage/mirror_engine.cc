@@ -86,6 +86,13 @@ class MirrorEngine final : public Engine {
     std::string service;
   };
 
+  // On how many HSMs a commit is, and what kept it from the others.
+  struct Written {
+    unsigned copies = 0;
+    std::optional<Error> problem;
+    bool in_doubt = false;
+  };
+
   Result<MirrorMember*> Choose();
   template <class Call>
   auto Read(const Call& call) -> decltype(call(std::declval<Store&>()));
@@ -94,6 +101,7 @@ class MirrorEngine final : public Engine {
   Status CheckCopies(const Batch& batch) const;
   unsigned CopiesNeeded(const Batch& batch) const;
   Result<std::uint64_t> Write(const Batch& batch, const Plan& plan);
+  Written WriteToAll(const Batch& batch, const Plan& plan);
   std::vector<Status> SyncAll(std::span<MirrorMember* const> written);
   Status Publish(std::span<const std::uint64_t> epochs, const CommitMark& head,
                  unsigned copies) const;
@@ -261,45 +269,51 @@ Status MirrorEngine::CheckCopies(const Batch& batch) const {
           "the key availability check off to have keys on one HSM only"));
 }
 
-Result<std::uint64_t> MirrorEngine::Write(const Batch& batch, const Plan& plan) {
-  GenerationMap* const generations = options_.generations;
-  if (generations != nullptr) HSMCORE_CHECK(generations->Begin(batch.epochs));
-  std::optional<Error> problem;
-  bool in_doubt = false;
-  unsigned copies = 0;
-  for (const auto& member : fleet_.members()) {
-    // One that was not there had to do it, too.
-    if (member->trouble) fleet_.Note(*member, true);
-  }
+// Writes to all HSMs before the first one is waited for.
+MirrorEngine::Written MirrorEngine::WriteToAll(const Batch& batch, const Plan& plan) {
+  Written written;
   const auto note = [&](MirrorMember& member, const Status& done) {
     fleet_.Note(member, !done);
     if (done) return;
     member.trouble = done.error();
-    in_doubt = in_doubt || done.error().code() == ErrorCode::kStorageIo;
-    if (!problem) problem = done.error();
+    written.in_doubt = written.in_doubt || done.error().code() == ErrorCode::kStorageIo;
+    if (!written.problem) written.problem = done.error();
   };
-  // All are written before the first one is waited for.
-  std::vector<MirrorMember*> written;
+  std::vector<MirrorMember*> applied;
   for (MirrorMember* member : fleet_.InService()) {
-    const Status applied =
+    const Status done =
         member->store->Apply(plan.previous, plan.next, plan.service, batch.mutations);
-    if (applied) written.push_back(member);
-    if (!applied) note(*member, applied);
+    if (done) applied.push_back(member);
+    if (!done) note(*member, done);
   }
-  const std::vector<Status> synced = SyncAll(written);
-  for (std::size_t i = 0; i < written.size(); ++i) {
-    note(*written[i], synced[i]);
-    if (synced[i]) ++copies;
+  const std::vector<Status> synced = SyncAll(applied);
+  for (std::size_t i = 0; i < applied.size(); ++i) {
+    note(*applied[i], synced[i]);
+    if (synced[i]) ++written.copies;
   }
-  if (copies == 0) {
+  return written;
+}
+
+Result<std::uint64_t> MirrorEngine::Write(const Batch& batch, const Plan& plan) {
+  GenerationMap* const generations = options_.generations;
+  if (generations != nullptr) HSMCORE_CHECK(generations->Begin(batch.epochs));
+  for (const auto& member : fleet_.members()) {
+    // One that was not there had to do it, too.
+    if (member->trouble) fleet_.Note(*member, true);
+  }
+  Written written = WriteToAll(batch, plan);
+  if (written.copies == 0) {
     // After a failed sync the commit may turn up later. The epochs then stay odd, as after a crash.
-    if (generations != nullptr && !in_doubt) HSMCORE_CHECK(generations->Abandon(batch.epochs));
-    return std::unexpected(*std::move(problem));
+    if (generations != nullptr && !written.in_doubt) {
+      HSMCORE_CHECK(generations->Abandon(batch.epochs));
+    }
+    return std::unexpected(*std::move(written.problem));
   }
-  HSMCORE_CHECK(Publish(batch.epochs, plan.next, copies));
-  if (copies >= CopiesNeeded(batch)) return plan.next.revision;
-  return Fail(problem->code(), Cat("the change is on ", copies, " of the ", CopiesNeeded(batch),
-                                   " HSMs it needs and may come into force; ", problem->detail()));
+  HSMCORE_CHECK(Publish(batch.epochs, plan.next, written.copies));
+  if (written.copies >= CopiesNeeded(batch)) return plan.next.revision;
+  return Fail(written.problem->code(),
+              Cat("the change is on ", written.copies, " of the ", CopiesNeeded(batch),
+                  " HSMs it needs and may come into force; ", written.problem->detail()));
 }
 
 std::vector<Status> MirrorEngine::SyncAll(std::span<MirrorMember* const> written) {

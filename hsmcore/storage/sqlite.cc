@@ -288,7 +288,8 @@ bool Database::WritesFilesItself() {
 Status Database::Sync() {
   sqlite3* const connection = connection_.get();
   sqlite3_file* log = nullptr;
-  int code = sqlite3_file_control(connection, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+  int code = sqlite3_file_control(connection, "main", SQLITE_FCNTL_JOURNAL_POINTER,
+                                  static_cast<void*>(&log));
   if (code == SQLITE_OK && log != nullptr && log->pMethods != nullptr) {
     code = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
   }

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <tuple>
 
 #include "storage/engine.h"
@@ -41,7 +42,7 @@ bool SyncQueue::Ready() {
 }
 
 // How many of the files, from the first one on, the kernel has taken over.
-std::size_t SyncQueue::Submit(std::span<const int> files) {
+std::size_t SyncQueue::Submit(std::span<const int> files) const {
   std::array<iocb, kMaxMembers> calls{};
   std::array<iocb*, kMaxMembers> list{};
   for (std::size_t i = 0; i < files.size(); ++i) {
@@ -50,14 +51,15 @@ std::size_t SyncQueue::Submit(std::span<const int> files) {
     calls[i].aio_fildes = static_cast<std::uint32_t>(files[i]);
     list[i] = &calls[i];
   }
-  const long taken = syscall(SYS_io_submit, context_, files.size(), list.data());
+  const std::int64_t taken = syscall(SYS_io_submit, context_, files.size(), list.data());
   return taken < 0 ? 0 : static_cast<std::size_t>(taken);
 }
 
 void SyncQueue::Collect(std::size_t submitted, std::span<int> results) {
   std::array<io_event, kMaxMembers> events{};
   while (submitted > 0) {
-    const long done = syscall(SYS_io_getevents, context_, 1, submitted, events.data(), nullptr);
+    const std::int64_t done =
+        syscall(SYS_io_getevents, context_, 1, submitted, events.data(), nullptr);
     if (done < 0) {
       if (errno == EINTR) continue;
       // They are lost track of, as after a sync that failed.

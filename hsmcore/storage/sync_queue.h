@@ -26,7 +26,7 @@ class SyncQueue {
 
  private:
   bool Ready();
-  std::size_t Submit(std::span<const int> files);
+  std::size_t Submit(std::span<const int> files) const;
   void Collect(std::size_t submitted, std::span<int> results);
 
   std::uint64_t context_ = 0;  // the kernel's aio_context_t; 0: there is none
