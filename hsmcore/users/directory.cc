@@ -220,6 +220,7 @@ Result<std::vector<UserRecord>> ListUsers(cluster::Core& core) {
   HSMCORE_TRY(const TrustedSigners trusted, ReadTrustedSigners(core));
   HSMCORE_TRY(auto decoded, ListDecoded(core, trusted));
   std::vector<UserRecord> users;
+  users.reserve(decoded.size());
   for (DecodedRecord& user : decoded) users.push_back(std::move(user.record));
   return users;
 }

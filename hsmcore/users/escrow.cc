@@ -132,6 +132,7 @@ class Rotator {
       return vault::SplitSecret(fresh.secret_key, wanted_.threshold, count);
     }
     std::vector<SecretBytes> whole;
+    whole.reserve(count);
     for (std::size_t i = 0; i < count; ++i) whole.push_back(fresh.secret_key.Clone());
     return whole;
   }
