@@ -15,7 +15,7 @@ constexpr std::array<const char*, kQuorumServices> kNames = {"user", "quorum", "
 const char* NameOf(QuorumService service) { return kNames[static_cast<std::size_t>(service)]; }
 
 std::optional<QuorumService> QuorumServiceByName(std::string_view name) {
-  const auto found = std::ranges::find(kNames, name);
+  const auto* const found = std::ranges::find(kNames, name);
   if (found == kNames.end()) return std::nullopt;
   return static_cast<QuorumService>(found - kNames.begin());
 }
