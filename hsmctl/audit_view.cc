@@ -5,6 +5,7 @@
 #include <charconv>
 #include <ctime>
 #include <string_view>
+#include <tuple>
 
 #include "encoding.h"
 
@@ -20,7 +21,7 @@ constexpr std::int64_t kMicro = 1'000'000;
 std::string TimeOf(std::int64_t microseconds) {
   const std::time_t seconds = microseconds / kMicro;
   std::tm utc{};
-  gmtime_r(&seconds, &utc);
+  std::ignore = gmtime_r(&seconds, &utc);
   std::array<char, 32> text{};
   const std::size_t size = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &utc);
   std::string fraction = std::to_string(microseconds % kMicro);

@@ -24,6 +24,7 @@ using hsmcore::ClusterPtr;
 using hsmcore::ErrorCode;
 using hsmcore::Fail;
 using hsmcore::Result;
+using hsmcore::Status;
 
 struct CreateOptions {
   std::optional<unsigned> hsms;
@@ -139,46 +140,63 @@ Result<Report> Describe(const Context& context, const DescribeOptions& given) {
   return DescriptionReport(description);
 }
 
+// What was changed so far, for people and for programs.
+struct Changes {
+  std::string message;
+  Json data = Json::object();
+
+  void Add(const char* name, Json value, const std::string& text) {
+    message += (message.empty() ? "" : "\n") + text;
+    data[name] = std::move(value);
+  }
+};
+
+std::string UnlockText(unsigned minutes) {
+  if (minutes == 0) return "A locked user stays locked until an admin unlocks him";
+  return "A locked user is free again after " + std::to_string(minutes) + " minutes";
+}
+
+Status ModifyBackups(hsmcore::Session& session, const ModifyOptions& given,
+                     const Approval& approval, Changes& changes) {
+  if (given.retention_days) {
+    HSMCORE_CHECK(session.SetBackupRetention(*given.retention_days, approval.token()));
+    changes.Add("backup-retention-days", *given.retention_days,
+                "Backups are kept for " + std::to_string(*given.retention_days) + " days");
+  }
+  if (!given.enable_backups && !given.disable_backups) return {};
+  HSMCORE_CHECK(session.SetAutomaticBackups(given.enable_backups, approval.token()));
+  changes.Add("automatic-backups", given.enable_backups,
+              given.enable_backups ? "There is a backup every day" : "There are no daily backups");
+  return {};
+}
+
+Status ModifyRules(hsmcore::Session& session, const ModifyOptions& given, const Approval& approval,
+                   Changes& changes) {
+  if (given.enable_check || given.disable_check) {
+    HSMCORE_CHECK(session.SetKeyAvailabilityCheck(given.enable_check, approval.token()));
+    changes.Add("key-availability-check", given.enable_check,
+                given.enable_check ? "New keys need two HSMs" : "New keys need one HSM");
+  }
+  if (!given.unlock_after) return {};
+  HSMCORE_CHECK(session.SetUnlockAfter(*given.unlock_after, approval.token()));
+  changes.Add("unlock-after-minutes", *given.unlock_after, UnlockText(*given.unlock_after));
+  return {};
+}
+
 Result<Report> Modify(const Context& context, const ModifyOptions& given) {
   HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
   HSMCORE_TRY(const auto session, context.Login(*cluster, context.login(), hsmcore::Role::kAdmin));
   HSMCORE_TRY(const Approval approval, Approval::Read(given.approval));
-  std::string message;
-  Json data = Json::object();
-  if (given.retention_days) {
-    HSMCORE_CHECK(session->SetBackupRetention(*given.retention_days, approval.token()));
-    message = "Backups are kept for " + std::to_string(*given.retention_days) + " days";
-    data["backup-retention-days"] = *given.retention_days;
-  }
-  if (given.enable_backups || given.disable_backups) {
-    HSMCORE_CHECK(session->SetAutomaticBackups(given.enable_backups, approval.token()));
-    message += message.empty() ? "" : "\n";
-    message += given.enable_backups ? "There is a backup every day" : "There are no daily backups";
-    data["automatic-backups"] = given.enable_backups;
-  }
-  if (given.enable_check || given.disable_check) {
-    HSMCORE_CHECK(session->SetKeyAvailabilityCheck(given.enable_check, approval.token()));
-    message += message.empty() ? "" : "\n";
-    message += given.enable_check ? "New keys need two HSMs" : "New keys need one HSM";
-    data["key-availability-check"] = given.enable_check;
-  }
-  if (given.unlock_after) {
-    HSMCORE_CHECK(session->SetUnlockAfter(*given.unlock_after, approval.token()));
-    message += message.empty() ? "" : "\n";
-    message += *given.unlock_after == 0 ? "A locked user stays locked until an admin unlocks him"
-                                        : "A locked user is free again after " +
-                                              std::to_string(*given.unlock_after) + " minutes";
-    data["unlock-after-minutes"] = *given.unlock_after;
-  }
+  Changes changes;
+  HSMCORE_CHECK(ModifyBackups(*session, given, approval, changes));
+  HSMCORE_CHECK(ModifyRules(*session, given, approval, changes));
   if (!given.type_change.type.empty()) {
     HSMCORE_TRY(
         const hsmcore::TypeChangeReport change,
         session->ChangeType(given.type_change, ProgressBar("Changing the type"), approval.token()));
-    message += message.empty() ? "" : "\n";
-    message += TypeChangeText(change);
-    data["hsm-type-change"] = TypeChangeJson(change);
+    changes.Add("hsm-type-change", TypeChangeJson(change), TypeChangeText(change));
   }
-  return MessageReport(message, data);
+  return MessageReport(changes.message, changes.data);
 }
 
 Result<Report> Sync(const Context& context) {
