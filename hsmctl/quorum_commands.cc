@@ -13,7 +13,6 @@ namespace {
 
 using hsmcore::ClusterPtr;
 using hsmcore::LiveToken;
-using hsmcore::QuorumService;
 using hsmcore::QuorumToken;
 using hsmcore::QuorumValue;
 using hsmcore::Result;
