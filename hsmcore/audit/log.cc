@@ -223,6 +223,20 @@ std::string PathOf(std::uint64_t sequence) {
   return Cat(kPrefix, ToHex(digits));
 }
 
+Entry Named(AuditEvent event, std::string detail) {
+  Entry entry;
+  entry.event = event;
+  entry.detail = std::move(detail);
+  return entry;
+}
+
+Entry About(AuditEvent event, std::string user) {
+  Entry entry;
+  entry.event = event;
+  entry.user = std::move(user);
+  return entry;
+}
+
 Scope::Scope(Entry entry)
     : around_(t_scope),
       actor_(around_ != nullptr ? around_->actor_ : Actor()),

@@ -37,6 +37,11 @@ struct Entry {
   Bytes sign_key;  // of a user who is made: whoever checks the log knows his signatures by it
 };
 
+// An entry that says what it is and of what: a setting, an HSM, a label.
+Entry Named(AuditEvent event, std::string detail = {});
+// An entry about a user, by his path.
+Entry About(AuditEvent event, std::string user);
+
 // What this thread does as long as the object lives. The innermost one counts.
 class Scope {
  public:

@@ -16,7 +16,7 @@ namespace {
 
 constexpr users::SignedRecord kRecord{"hsm user group v1", "a group of users"};
 
-std::string NameIn(std::string_view path) { return std::string(path.substr(path.rfind('/') + 1)); }
+using users::NameIn;
 
 Error NoSuchGroup(std::string_view name) {
   return {ErrorCode::kGroupNotFound,

@@ -75,12 +75,9 @@ Status HandOverOne(cluster::Core& core, storage::Transaction& change, const Hand
 }  // namespace
 
 Status HandOver(cluster::Core& core, const Handover& who, std::span<const KeyHandle> handles) {
-  const audit::Scope scope({.event = AuditEvent::kKeyTransfer,
-                            .user = who.to.path,
-                            .keys = {},
-                            .detail = Cat("from ", who.from.path),
-                            .result = {},
-                            .sign_key = {}});
+  audit::Entry entry = audit::About(AuditEvent::kKeyTransfer, who.to.path);
+  entry.detail = Cat("from ", who.from.path);
+  const audit::Scope scope(std::move(entry));
   HSMCORE_TRY([[maybe_unused]] const auto revision,
               storage::Update(*core.engine, [&](storage::Transaction& change) -> Status {
                 for (const KeyHandle handle : handles) {

@@ -8,7 +8,7 @@
 namespace hsmcore::keys {
 namespace {
 
-std::string NameIn(std::string_view path) { return std::string(path.substr(path.rfind('/') + 1)); }
+using users::NameIn;
 
 Status CheckNotOwner(const KeyRecord& record, std::string_view path) {
   if (path != record.owner) return {};

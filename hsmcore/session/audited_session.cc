@@ -11,26 +11,16 @@
 namespace hsmcore::session {
 namespace {
 
+using audit::Named;
 using enum AuditEvent;
 
-audit::Entry Of(AuditEvent event, std::string detail = {}) {
-  return {.event = event,
-          .user = {},
-          .keys = {},
-          .detail = std::move(detail),
-          .result = {},
-          .sign_key = {}};
-}
-
 audit::Entry OfUser(AuditEvent event, Role role, std::string_view name) {
-  audit::Entry entry = Of(event);
   const auto normalised = users::NormalisedName(name);
-  if (normalised) entry.user = users::UserPath(role, *normalised);
-  return entry;
+  return audit::About(event, normalised ? users::UserPath(role, *normalised) : std::string());
 }
 
 audit::Entry OfKeys(AuditEvent event, std::vector<KeyHandle> keys, std::string detail = {}) {
-  audit::Entry entry = Of(event, std::move(detail));
+  audit::Entry entry = Named(event, std::move(detail));
   for (const KeyHandle handle : keys) entry.keys.push_back(handle.PrivateHalf());
   return entry;
 }
@@ -39,8 +29,6 @@ KeyHandle HandleOf(const Key& key) {
   const KeyInfo* info = key.private_info() != nullptr ? key.private_info() : key.public_info();
   return info != nullptr ? info->handle : KeyHandle();
 }
-
-std::string LabelOf(const ObjectAttributes& form) { return form.label; }
 
 }  // namespace
 
@@ -81,69 +69,68 @@ Result<std::vector<KeyInfo>> AuditedSession::Find(const KeyQuery& query) {
 }
 
 // Looking for a key that there is not is no attempt at anything.
-Result<KeyPtr> AuditedSession::Load(const KeyQuery& query, bool want_private) {
-  auto key = session_->Load(query, want_private);
+Result<KeyPtr> AuditedSession::NoteForbidden(const KeyQuery& query, Result<KeyPtr> key) {
   if (!key && key.error().code() == ErrorCode::kRoleForbids) {
-    HSMCORE_CHECK(Note(Of(kKeyUse, query.ToString()), key.error().code()));
+    HSMCORE_CHECK(Note(Named(kKeyUse, query.ToString()), key.error().code()));
   }
   return key;
+}
+
+Result<KeyPtr> AuditedSession::Load(const KeyQuery& query, bool want_private) {
+  return NoteForbidden(query, session_->Load(query, want_private));
 }
 
 Result<KeyPtr> AuditedSession::LoadSecret(const KeyQuery& query) {
-  auto key = session_->LoadSecret(query);
-  if (!key && key.error().code() == ErrorCode::kRoleForbids) {
-    HSMCORE_CHECK(Note(Of(kKeyUse, query.ToString()), key.error().code()));
-  }
-  return key;
+  return NoteForbidden(query, session_->LoadSecret(query));
 }
 
 Result<KeyPtr> AuditedSession::Generate(const KeySpec& spec, const KeyTemplate& form) {
-  return Audit(Of(kKeyGenerate, LabelOf(form.private_half)),
+  return Audit(Named(kKeyGenerate, form.private_half.label),
                [&] { return session_->Generate(spec, form); });
 }
 
 Result<KeyPtr> AuditedSession::ImportPair(const KeyPairMaterial& material,
                                           const KeyTemplate& form) {
-  return Audit(Of(kKeyImport, LabelOf(form.private_half)),
+  return Audit(Named(kKeyImport, form.private_half.label),
                [&] { return session_->ImportPair(material, form); });
 }
 
 Result<KeyPtr> AuditedSession::ImportSecret(KeyType type, const SecretBytes& value,
                                             const ObjectAttributes& form) {
-  return Audit(Of(kKeyImport, LabelOf(form)),
+  return Audit(Named(kKeyImport, form.label),
                [&] { return session_->ImportSecret(type, value, form); });
 }
 
 Result<KeyPtr> AuditedSession::Derive(const Key& key, const KdfMechanism& mechanism,
                                       const KeySpec& spec, const ObjectAttributes& form) {
-  return Audit(OfKeys(kKeyDerive, {HandleOf(key)}, LabelOf(form)),
+  return Audit(OfKeys(kKeyDerive, {HandleOf(key)}, form.label),
                [&] { return session_->Derive(key, mechanism, spec, form); });
 }
 
 Result<KeyPtr> AuditedSession::Agree(const Key& key, const AgreeMechanism& mechanism,
                                      const Key& peer, const KeySpec& spec,
                                      const ObjectAttributes& form) {
-  return Audit(OfKeys(kKeyDerive, {HandleOf(key)}, LabelOf(form)),
+  return Audit(OfKeys(kKeyDerive, {HandleOf(key)}, form.label),
                [&] { return session_->Agree(key, mechanism, peer, spec, form); });
 }
 
 Result<EncapsulatedKey> AuditedSession::Encapsulate(const Key& key, const KemMechanism& mechanism,
                                                     const KeySpec& spec,
                                                     const ObjectAttributes& form) {
-  return Audit(OfKeys(kKeyDerive, {HandleOf(key)}, LabelOf(form)),
+  return Audit(OfKeys(kKeyDerive, {HandleOf(key)}, form.label),
                [&] { return session_->Encapsulate(key, mechanism, spec, form); });
 }
 
 Result<KeyPtr> AuditedSession::Decapsulate(const Key& key, const KemMechanism& mechanism,
                                            ByteView ciphertext, const KeySpec& spec,
                                            const ObjectAttributes& form) {
-  return Audit(OfKeys(kKeyDerive, {HandleOf(key)}, LabelOf(form)),
+  return Audit(OfKeys(kKeyDerive, {HandleOf(key)}, form.label),
                [&] { return session_->Decapsulate(key, mechanism, ciphertext, spec, form); });
 }
 
 Result<KeyInfo> AuditedSession::ImportPublic(const PublicMaterial& material,
                                              const ObjectAttributes& form) {
-  return Audit(Of(kKeyImport, LabelOf(form)),
+  return Audit(Named(kKeyImport, form.label),
                [&] { return session_->ImportPublic(material, form); });
 }
 
@@ -286,23 +273,23 @@ Status AuditedSession::DeregisterMfa(const SecretBytes& password) {
 
 Status AuditedSession::SetQuorumValue(QuorumService service, unsigned value,
                                       const QuorumToken* approval) {
-  return Audit(Of(kQuorumSetValue, Cat(NameOf(service), "=", value)),
+  return Audit(Named(kQuorumSetValue, Cat(NameOf(service), "=", value)),
                [&] { return session_->SetQuorumValue(service, value, approval); });
 }
 
 Result<QuorumToken> AuditedSession::NewQuorumToken(QuorumService service) {
-  return Audit(Of(kQuorumToken, Cat("generate ", NameOf(service))),
+  return Audit(Named(kQuorumToken, Cat("generate ", NameOf(service))),
                [&] { return session_->NewQuorumToken(service); });
 }
 
 // It changes nothing in the store, and hands a share over.
 Result<QuorumToken> AuditedSession::ApproveToken(const QuorumToken& token) {
-  return Noted(Of(kQuorumApproval, NameOf(token.service)),
+  return Noted(Named(kQuorumApproval, NameOf(token.service)),
                [&] { return session_->ApproveToken(token); });
 }
 
 Result<std::size_t> AuditedSession::DeleteQuorumTokens(bool of_all) {
-  return Audit(Of(kQuorumToken, of_all ? "delete all" : "delete"),
+  return Audit(Named(kQuorumToken, of_all ? "delete all" : "delete"),
                [&] { return session_->DeleteQuorumTokens(of_all); });
 }
 
@@ -311,11 +298,13 @@ Result<std::size_t> AuditedSession::DeleteQuorumTokens(bool of_all) {
 Result<std::vector<GroupInfo>> AuditedSession::ListGroups() { return session_->ListGroups(); }
 
 Status AuditedSession::CreateGroup(std::string_view name) {
-  return Audit(Of(kGroupModify, Cat("create ", name)), [&] { return session_->CreateGroup(name); });
+  return Audit(Named(kGroupModify, Cat("create ", name)),
+               [&] { return session_->CreateGroup(name); });
 }
 
 Status AuditedSession::DeleteGroup(std::string_view name) {
-  return Audit(Of(kGroupModify, Cat("delete ", name)), [&] { return session_->DeleteGroup(name); });
+  return Audit(Named(kGroupModify, Cat("delete ", name)),
+               [&] { return session_->DeleteGroup(name); });
 }
 
 Status AuditedSession::RemoveFromGroup(std::string_view name, std::string_view user) {
@@ -345,42 +334,42 @@ Result<KeyInfo> AuditedSession::RestoreKey(const std::filesystem::path& file, Ke
 
 Result<BackupInfo> AuditedSession::CopyBackup(std::string_view id,
                                               const std::filesystem::path& to) {
-  return Noted(Of(kBackupCopy, std::string(id)), [&] { return session_->CopyBackup(id, to); });
+  return Noted(Named(kBackupCopy, std::string(id)), [&] { return session_->CopyBackup(id, to); });
 }
 
 Result<BackupInfo> AuditedSession::DeleteBackup(std::string_view id) {
-  return Noted(Of(kBackupDelete, std::string(id)), [&] { return session_->DeleteBackup(id); });
+  return Noted(Named(kBackupDelete, std::string(id)), [&] { return session_->DeleteBackup(id); });
 }
 
 Result<BackupInfo> AuditedSession::RestoreDeletedBackup(std::string_view id) {
-  return Noted(Of(kBackupRestoreDeleted, std::string(id)),
+  return Noted(Named(kBackupRestoreDeleted, std::string(id)),
                [&] { return session_->RestoreDeletedBackup(id); });
 }
 
 Status AuditedSession::SetBackupRetention(unsigned days, const QuorumToken* approval) {
-  return Audit(Of(kClusterModify, Cat("backup-retention-days=", days)),
+  return Audit(Named(kClusterModify, Cat("backup-retention-days=", days)),
                [&] { return session_->SetBackupRetention(days, approval); });
 }
 
 Status AuditedSession::SetAutomaticBackups(bool automatic, const QuorumToken* approval) {
-  return Audit(Of(kClusterModify, Cat("automatic-backups=", automatic ? "true" : "false")),
+  return Audit(Named(kClusterModify, Cat("automatic-backups=", automatic ? "true" : "false")),
                [&] { return session_->SetAutomaticBackups(automatic, approval); });
 }
 
 Status AuditedSession::SetKeyAvailabilityCheck(bool check, const QuorumToken* approval) {
-  return Audit(Of(kClusterModify, Cat("key-availability-check=", check ? "true" : "false")),
+  return Audit(Named(kClusterModify, Cat("key-availability-check=", check ? "true" : "false")),
                [&] { return session_->SetKeyAvailabilityCheck(check, approval); });
 }
 
 Status AuditedSession::SetUnlockAfter(unsigned minutes, const QuorumToken* approval) {
-  return Audit(Of(kClusterModify, Cat("unlock-after-minutes=", minutes)),
+  return Audit(Named(kClusterModify, Cat("unlock-after-minutes=", minutes)),
                [&] { return session_->SetUnlockAfter(minutes, approval); });
 }
 
 Result<TypeChangeReport> AuditedSession::ChangeType(const TypeChangeOptions& wanted,
                                                     const Progress& progress,
                                                     const QuorumToken* approval) {
-  return Audit(Of(kClusterModify, Cat("hsm-type=", wanted.type)),
+  return Audit(Named(kClusterModify, Cat("hsm-type=", wanted.type)),
                [&] { return session_->ChangeType(wanted, progress, approval); });
 }
 
@@ -396,7 +385,7 @@ Result<AuditReport> AuditedSession::VerifyAudit(std::span<const AuditCheckpoint>
 }
 
 Result<AuditRecord> AuditedSession::CreateAuditCheckpoint() {
-  return Audit(Of(kAuditCheckpoint), [&] { return session_->CreateAuditCheckpoint(); });
+  return Audit(Named(kAuditCheckpoint), [&] { return session_->CreateAuditCheckpoint(); });
 }
 
 Status AuditedSession::SetKeyUseAudit(KeyUseAudit mode, const std::vector<KeyHandle>& keys) {
@@ -405,7 +394,8 @@ Status AuditedSession::SetKeyUseAudit(KeyUseAudit mode, const std::vector<KeyHan
 }
 
 Status AuditedSession::RotateAudit(std::uint64_t last) {
-  return Noted(Of(kAuditRotate, Cat("up to ", last)), [&] { return session_->RotateAudit(last); });
+  return Noted(Named(kAuditRotate, Cat("up to ", last)),
+               [&] { return session_->RotateAudit(last); });
 }
 
 }  // namespace hsmcore::session

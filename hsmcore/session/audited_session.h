@@ -119,6 +119,7 @@ class AuditedSession final : public Session {
   template <class Call>
   auto Noted(audit::Entry entry, const Call& call) -> decltype(call());
   Status Note(audit::Entry entry, ErrorCode result);
+  Result<KeyPtr> NoteForbidden(const KeyQuery& query, Result<KeyPtr> key);
 
   const std::shared_ptr<cluster::Core> core_;
   const std::shared_ptr<SessionImpl> session_;

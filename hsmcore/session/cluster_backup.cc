@@ -18,18 +18,9 @@
 namespace hsmcore::session {
 namespace {
 
-audit::Entry Named(AuditEvent event, std::string what) {
-  return {.event = event,
-          .user = {},
-          .keys = {},
-          .detail = std::move(what),
-          .result = {},
-          .sign_key = {}};
-}
-
 // A store that is full or read-only is backed up all the same: that is when one wants it.
 Status NoteBackup(cluster::Core& core, const std::string& id) {
-  const Status noted = audit::Note(*core.engine, {}, Named(AuditEvent::kBackupCreate, id));
+  const Status noted = audit::Note(*core.engine, {}, audit::Named(AuditEvent::kBackupCreate, id));
   if (noted) return {};
   switch (noted.error().code()) {
     case ErrorCode::kStorageFull:
@@ -116,7 +107,8 @@ Status FillFromBackup(cluster::BackupReader& reader, cluster::Core& core,
                               [&](const storage::Entry& entry) { return filler.Add(entry); }));
     HSMCORE_CHECK(filler.Finish());
   }
-  return audit::Note(*core.engine, {}, Named(AuditEvent::kClusterRestore, reader.header().id));
+  return audit::Note(*core.engine, {},
+                     audit::Named(AuditEvent::kClusterRestore, reader.header().id));
 }
 
 Result<BackupInfo> CreateBackup(cluster::Core& core, const Progress& progress) {

@@ -45,15 +45,6 @@ Registry& TheRegistry() {
   return *registry;
 }
 
-audit::Entry Named(AuditEvent event, std::string what) {
-  return {.event = event,
-          .user = {},
-          .keys = {},
-          .detail = std::move(what),
-          .result = {},
-          .sign_key = {}};
-}
-
 std::string Joined(const std::vector<std::string>& names) {
   std::string all;
   for (const std::string& name : names) all += Cat(all.empty() ? "" : " ", name);
@@ -199,7 +190,7 @@ Result<std::vector<SignableToken>> ClusterImpl::NewMfaTokens(std::string_view us
   const std::lock_guard lock(core_->mutex);
   HSMCORE_TRY(const std::string name, users::NormalisedName(user));
   HSMCORE_TRY(const users::DecodedRecord found, users::GetUser(*core_, role, name));
-  audit::Entry entry = Named(AuditEvent::kMfaToken, {});
+  audit::Entry entry = audit::Named(AuditEvent::kMfaToken, {});
   entry.user = found.record.path();
   const audit::Scope scope({}, std::move(entry));
   return users::NewMfaTokens(*core_, found.record);
@@ -244,7 +235,7 @@ Result<std::vector<std::string>> ClusterImpl::Sync() {
   HSMCORE_TRY(const storage::Verifier genuine, session::GenuineEntries(*core_));
   auto repaired = core_->engine->Repair(&genuine);
   if (!repaired) return repaired;
-  const audit::Scope scope({}, Named(AuditEvent::kClusterSync, Joined(*repaired)));
+  const audit::Scope scope({}, audit::Named(AuditEvent::kClusterSync, Joined(*repaired)));
   HSMCORE_CHECK(keys::Recount(*core_));
   if (!repaired->empty()) NoteDone(scope.entry());
   // Of no weight here: the next change of a key does it too.
@@ -255,28 +246,28 @@ Result<std::vector<std::string>> ClusterImpl::Sync() {
 Result<HsmDescription> ClusterImpl::CreateHsm(const HsmOptions& options) {
   const std::lock_guard lock(core_->mutex);
   auto done = session::CreateHsm(*core_, options);
-  if (done) NoteDone(Named(AuditEvent::kHsmCreate, done->id));
+  if (done) NoteDone(audit::Named(AuditEvent::kHsmCreate, done->id));
   return done;
 }
 
 Status ClusterImpl::DeleteHsm(std::string_view id, bool also_last) {
   const std::lock_guard lock(core_->mutex);
   const Status done = session::DeleteHsm(*core_, id, also_last);
-  if (done) NoteDone(Named(AuditEvent::kHsmDelete, std::string(id)));
+  if (done) NoteDone(audit::Named(AuditEvent::kHsmDelete, std::string(id)));
   return done;
 }
 
 Result<HsmDescription> ClusterImpl::StopHsm(std::string_view id) {
   const std::lock_guard lock(core_->mutex);
   auto done = session::StopHsm(*core_, id);
-  if (done) NoteDone(Named(AuditEvent::kHsmStop, done->id));
+  if (done) NoteDone(audit::Named(AuditEvent::kHsmStop, done->id));
   return done;
 }
 
 Result<HsmDescription> ClusterImpl::StartHsm(std::string_view id) {
   const std::lock_guard lock(core_->mutex);
   auto done = session::StartHsm(*core_, id);
-  if (done) NoteDone(Named(AuditEvent::kHsmStart, done->id));
+  if (done) NoteDone(audit::Named(AuditEvent::kHsmStart, done->id));
   return done;
 }
 
@@ -316,7 +307,7 @@ Result<bool> ClusterImpl::AutomaticBackups() {
 // NOLINTBEGIN(cppcoreguidelines-pro-type-static-cast-downcast): there is no other kind of Cluster
 Result<bool> ClusterImpl::ReplicateKey(KeyHandle handle, const Session& login, Cluster& to,
                                        const Session& login_there) {
-  audit::Entry entry = Named(AuditEvent::kKeyReplicate, Cat("from ", id()));
+  audit::Entry entry = audit::Named(AuditEvent::kKeyReplicate, Cat("from ", id()));
   const audit::Scope scope(session::ActorOf(login_there), std::move(entry));
   return session::ReplicateKey(*core_, login, *static_cast<ClusterImpl&>(to).core_, login_there,
                                handle);
@@ -324,7 +315,7 @@ Result<bool> ClusterImpl::ReplicateKey(KeyHandle handle, const Session& login, C
 
 Result<bool> ClusterImpl::ReplicateUser(std::string_view name, const Session& login, Cluster& to,
                                         const Session& login_there) {
-  audit::Entry entry = Named(AuditEvent::kUserReplicate, Cat("from ", id()));
+  audit::Entry entry = audit::Named(AuditEvent::kUserReplicate, Cat("from ", id()));
   const audit::Scope scope(session::ActorOf(login_there), std::move(entry));
   return session::ReplicateUser(*core_, login, *static_cast<ClusterImpl&>(to).core_, login_there,
                                 name);

@@ -15,10 +15,7 @@ namespace hsmcore::session {
 namespace {
 
 bool IsAbout(const AuditRecord& record, std::string_view user) {
-  const auto names = [&](std::string_view path) {
-    return path.substr(std::min(path.size(), path.rfind('/') + 1)) == user;
-  };
-  return names(record.actor) || names(record.user);
+  return users::NameIn(record.actor) == user || users::NameIn(record.user) == user;
 }
 
 bool Matches(const AuditQuery& query, const AuditRecord& record) {
@@ -108,9 +105,7 @@ Result<AuditRecord> SessionImpl::CreateAuditCheckpoint() {
   const std::lock_guard lock(core_->mutex);
   HSMCORE_CHECK(CheckStillThere());
   HSMCORE_TRY([[maybe_unused]] const auto writer, core_->engine->LockForUpdate());
-  audit::Entry entry;
-  entry.event = AuditEvent::kAuditCheckpoint;
-  HSMCORE_CHECK(audit::Note(*core_->engine, Me(), entry));
+  HSMCORE_CHECK(audit::Note(*core_->engine, Me(), audit::Named(AuditEvent::kAuditCheckpoint)));
   HSMCORE_TRY(const audit::Head head, audit::ReadHead(*core_->engine));
   HSMCORE_TRY(const auto stored, core_->engine->Get(audit::PathOf(head.sequence)));
   return DecodeAuditRecord(stored ? stored->value : Bytes());
@@ -144,14 +139,12 @@ Status SessionImpl::SetKeyUseAudit(KeyUseAudit mode, const std::vector<KeyHandle
   return {};
 }
 
-Status SessionImpl::ChooseUseLog(KeyHandle handle, HeldKey::Parts& parts) {
-  HSMCORE_TRY(const auto policy, users::ReadSetting<users::KeyUsePolicy>(*core_));
-  const KeyUseAudit mode = policy ? policy->For(handle) : KeyUseAudit::kOff;
-  if (mode == KeyUseAudit::kOff) return {};
+void SessionImpl::ChooseUseLog(KeyHandle handle, HeldKey::Parts& parts) {
+  const KeyUseAudit mode = key_use_.For(handle);
+  if (mode == KeyUseAudit::kOff) return;
   if (!use_log_) use_log_ = std::make_shared<KeyUseLog>(core_, login_);
   parts.use_log = use_log_;
   parts.strict_use_log = mode == KeyUseAudit::kStrict;
-  return {};
 }
 
 Status SessionImpl::RotateAudit(std::uint64_t last) {

@@ -7,12 +7,6 @@
 #include "session/session_impl.h"
 
 namespace hsmcore::session {
-namespace {
-
-std::string NameIn(std::string_view path) { return std::string(path.substr(path.rfind('/') + 1)); }
-
-}  // namespace
-
 Result<std::vector<GroupInfo>> SessionImpl::ListGroups() {
   HSMCORE_CHECK(Allow(policy::Operation::kListUsers));
   const std::lock_guard lock(core_->mutex);
@@ -20,7 +14,8 @@ Result<std::vector<GroupInfo>> SessionImpl::ListGroups() {
   std::vector<GroupInfo> list;
   for (const auto& [name, group] : groups.all()) {
     GroupInfo info{name, {}, group.created};
-    for (const keys::Recipient& member : group.members) info.members.push_back(NameIn(member.user));
+    for (const keys::Recipient& member : group.members)
+      info.members.push_back(users::NameIn(member.user));
     list.push_back(std::move(info));
   }
   return list;

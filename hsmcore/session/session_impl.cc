@@ -220,7 +220,7 @@ Result<std::shared_ptr<const HeldKey>> SessionImpl::Hold(const keys::KeyRecord& 
     HSMCORE_TRY(material, keys::OpenPrivate(record, dek));
     parts.private_info = InfoOf(record, record.private_class());
     parts.login = login_;
-    HSMCORE_CHECK(ChooseUseLog(record.handle, parts));
+    ChooseUseLog(record.handle, parts);
   }
   parts.owner = record.owner;
   if (record.public_half) parts.public_info = InfoOf(record, KeyClass::kPublicKey);

@@ -18,6 +18,7 @@
 #include "session/login.h"
 #include "users/backup_policy.h"
 #include "users/directory.h"
+#include "users/key_use_policy.h"
 
 namespace hsmcore::session {
 
@@ -153,13 +154,13 @@ class SessionImpl final : public Session {
   // The halves of a record that this session may see.
   std::vector<KeyInfo> Visible(const keys::KeyRecord& record) const;
   // These hold core_->mutex.
-  // Where the use of the key is recorded, if it is.
-  Status ChooseUseLog(KeyHandle handle, HeldKey::Parts& parts);
+  // Where the use of the key is recorded, if it is; RefreshMarks was called before.
+  void ChooseUseLog(KeyHandle handle, HeldKey::Parts& parts);
   // kUserNotFound: the user of this session was deleted, or is another one by now.
   Status CheckStillThere();
   Result<std::vector<KeyInfo>> FindLocked(const KeyQuery& query);
   Result<std::optional<keys::KeyRecord>> ReadRecord(KeyHandle handle);
-  Status RefreshMarks();  // and groups
+  Status RefreshMarks();  // and groups, and the key use policy
   void ForgetDeadSessionKeys();
   void AddSessionKeys(const KeyQuery& query, std::vector<KeyInfo>& found);
   Result<KeyPtr> LoadLocked(const KeyQuery& query, bool want_private);
@@ -213,6 +214,7 @@ class SessionImpl final : public Session {
   std::size_t session_keys_limit_ = 0;  // so many, and the dead ones are forgotten
   keys::Marks marks_;
   keys::Groups groups_;                                     // read with the marks
+  users::KeyUsePolicy key_use_;                             // likewise
   std::optional<storage::GenerationMap::Head> marks_head_;  // when they were read
   std::optional<storage::GenerationMap::Head> seen_head_;   // when the user was still there
   std::optional<keys::KeyRecord> last_read_;

@@ -10,6 +10,7 @@
 #include "keys/attribute_rules.h"
 #include "keys/material.h"
 #include "session/session_impl.h"
+#include "users/setting.h"
 
 namespace hsmcore::session {
 namespace {
@@ -126,9 +127,13 @@ Status SessionImpl::RefreshMarks() {
   if (!head.busy && marks_head_ == head) return {};
   HSMCORE_TRY(keys::Marks marks, keys::Marks::Read(*core_));
   HSMCORE_TRY(keys::Groups groups, keys::Groups::Read(*core_));
-  if (marks != marks_ || groups != groups_) cache_.clear();  // whose keys show those of before
+  HSMCORE_TRY(auto stored, users::ReadSetting<users::KeyUsePolicy>(*core_));
+  users::KeyUsePolicy key_use = std::move(stored).value_or(users::KeyUsePolicy());
+  // Whose keys go by those of before.
+  if (marks != marks_ || groups != groups_ || key_use != key_use_) cache_.clear();
   marks_ = std::move(marks);
   groups_ = std::move(groups);
+  key_use_ = std::move(key_use);
   marks_head_ = head;
   return {};
 }

@@ -23,12 +23,9 @@ constexpr std::chrono::milliseconds kPatience = std::chrono::seconds(60);
 
 // Of a login that changes the counts of wrong passwords; one that changes nothing writes nothing.
 audit::Entry Login(std::string user, ErrorCode result) {
-  return {.event = AuditEvent::kLogin,
-          .user = std::move(user),
-          .keys = {},
-          .detail = {},
-          .result = result,
-          .sign_key = {}};
+  audit::Entry entry = audit::About(AuditEvent::kLogin, std::move(user));
+  entry.result = result;
+  return entry;
 }
 
 Error Locked(const UserRecord& user, unsigned unlock_after = 0) {

@@ -256,12 +256,10 @@ Status CreateFirstAdmin(cluster::Core& core, const vault::Identity& identity, st
   HSMCORE_TRY(recovery.sealed[path],
               vault::SealTo(identity.public_identity().box_key, recovery_pair.secret_key));
   HSMCORE_TRY(const Bytes user, NewRecord(record, identity, identity, recovery.public_key));
-  const audit::Scope scope({&identity, path}, {.event = AuditEvent::kClusterCreate,
-                                               .user = path,
-                                               .keys = {},
-                                               .detail = Cat(config.id, " ", config.type),
-                                               .result = {},
-                                               .sign_key = identity.public_identity().sign_key});
+  audit::Entry entry = audit::About(AuditEvent::kClusterCreate, path);
+  entry.detail = Cat(config.id, " ", config.type);
+  entry.sign_key = identity.public_identity().sign_key;
+  const audit::Scope scope({&identity, path}, std::move(entry));
   HSMCORE_TRY([[maybe_unused]] const auto revision,
               storage::Update(*core.engine, [&](storage::Transaction& change) -> Status {
                 change.Put(cluster::Config::kPath, config.Encode(identity));

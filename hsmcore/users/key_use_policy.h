@@ -25,6 +25,7 @@ struct KeyUsePolicy {
   std::string signer;
 
   KeyUseAudit For(KeyHandle handle) const;
+  friend bool operator==(const KeyUsePolicy&, const KeyUsePolicy&) = default;
 
   Bytes Encode(const vault::Identity& signing_admin) const;
   // kRecordDamaged.

@@ -543,6 +543,17 @@ TEST_F(KeyUseTest, AKeyMayHaveASettingOfItsOwn) {
   EXPECT_EQ(Uses().size(), 2U);
 }
 
+// Without a login anew, in a session that has the key at hand.
+TEST_F(KeyUseTest, CountsFromTheNextLoad) {
+  SignCode(*Load());
+  ASSERT_TRUE(cluster_.Admin()->SetKeyUseAudit(KeyUseAudit::kStrict, {}));
+  SignCode(*Load());
+  EXPECT_EQ(Uses(), std::vector<std::string>{"sign 1"});
+  ASSERT_TRUE(cluster_.Admin()->SetKeyUseAudit(KeyUseAudit::kOff, {}));
+  SignCode(*Load());
+  EXPECT_EQ(Uses().size(), 1U);
+}
+
 // Where it cannot be recorded: strict refuses, buffered goes on.
 TEST_F(KeyUseTest, WithoutARecordAStrictKeyIsNotUsed) {
   for (const KeyUseAudit mode : {KeyUseAudit::kStrict, KeyUseAudit::kBuffered}) {
