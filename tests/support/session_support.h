@@ -13,8 +13,7 @@
 // What the tests of sessions have in common.
 namespace hsmcore::test {
 
-inline constexpr SignMechanism kEddsa{.kind = SignMechanism::Kind::kEddsa,
-                                      .digest = Digest::kNone};
+inline constexpr SignMechanism kEddsa{.kind = SignMechanism::Kind::kEddsa, .digest = Digest::kNone};
 
 inline KeyQuery ByLabel(const std::string& label) {
   KeyQuery query;

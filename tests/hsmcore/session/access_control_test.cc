@@ -5,42 +5,27 @@
 #include <string>
 #include <vector>
 
+#include "support/edit_all.h"
+#include "support/session_support.h"
 #include "support/sqlite_editor.h"
 #include "support/test_cluster.h"
 
 namespace hsmcore {
 namespace {
 
+using test::ByLabel;
 using test::CodeOf;
 using test::CredentialOf;
+using test::EditAll;
 using test::SqliteEditor;
 using test::TestCluster;
 using test::Text;
-
-KeyQuery ByLabel(const std::string& label) {
-  KeyQuery query;
-  query.label = label;
-  return query;
-}
 
 KeyTemplate Labelled(const std::string& label) {
   KeyTemplate form;
   form.private_half.label = label;
   form.public_half.label = label;
   return form;
-}
-
-// Runs `edit` on every HSM's file while nobody has them open.
-template <class Edit>
-void EditAll(TestCluster& cluster, const Edit& edit) {
-  const auto description = cluster->Describe(false);
-  ASSERT_TRUE(description.has_value());
-  cluster.Close();
-  for (const HsmDescription& hsm : description->hsms) {
-    SqliteEditor editor(hsm.path / "store.db");
-    edit(editor);
-  }
-  cluster.Reopen();
 }
 
 std::string KeyPathOf(const KeyPtr& key) {

@@ -15,7 +15,8 @@
 #include "base/cbor.h"
 #include "cluster/core.h"
 #include "hsmcore/backup.h"
-#include "support/sqlite_editor.h"
+#include "support/edit_all.h"
+#include "support/session_support.h"
 #include "support/test_cluster.h"
 
 namespace hsmcore {
@@ -24,6 +25,7 @@ namespace {
 using enum AuditEvent;
 using test::CodeOf;
 using test::CredentialOf;
+using test::SignCode;
 using test::TestCluster;
 using test::Text;
 
@@ -268,16 +270,9 @@ class AuditTamperTest : public testing::Test {
     ASSERT_TRUE(core_->engine->Commit(batch));
   }
 
-  // Runs `edit` on every HSM's file while nobody has them open.
   void EditAll(const std::function<void(test::SqliteEditor&)>& edit) {
-    const auto description = cluster_->Describe(false);
-    cluster_.Close();
     core_.reset();
-    for (const HsmDescription& hsm : description->hsms) {
-      test::SqliteEditor editor(hsm.path / "store.db");
-      edit(editor);
-    }
-    cluster_.Reopen();
+    test::EditAll(cluster_, edit);
   }
 
   TestCluster cluster_;
@@ -454,14 +449,6 @@ TEST_F(AuditTamperTest, ACloneGoesOnWithTheLog) {
 }
 
 // ---- The use of keys ----------------------------------------------------------------------------
-
-std::string SignCode(const Key& key) {
-  SignMechanism mechanism;
-  mechanism.kind = SignMechanism::Kind::kEddsa;
-  std::vector<std::uint8_t> signature(key.max_signature_size());
-  const Bytes message{1, 2, 3};
-  return CodeOf(key.Sign(mechanism, message, signature));
-}
 
 class KeyUseTest : public testing::Test {
  protected:

@@ -5,11 +5,13 @@
 
 #include "hsmcore/key_reference.h"
 #include "hsmcore/key_uri.h"
+#include "support/session_support.h"
 #include "support/test_cluster.h"
 
 namespace hsmcore {
 namespace {
 
+using test::ByLabel;
 using test::CodeOf;
 using test::TestCluster;
 using test::Text;
@@ -27,12 +29,6 @@ KeyTemplate SessionForm() {
   KeyTemplate form = Labelled("");
   form.private_half.flags.Set(Attribute::kToken, false);
   return form;
-}
-
-KeyQuery ByLabel(const std::string& label) {
-  KeyQuery query;
-  query.label = label;
-  return query;
 }
 
 constexpr SignMechanism kEddsa{.kind = SignMechanism::Kind::kEddsa, .digest = Digest::kNone};

@@ -10,18 +10,22 @@
 
 #include "cluster/core.h"
 #include "keys/removal.h"
+#include "support/session_support.h"
 #include "support/test_cluster.h"
 
 namespace hsmcore {
 namespace {
 
+using test::ByLabel;
 using test::CodeOf;
+using test::InChild;
+using test::kEddsa;
+using test::SignCode;
 using test::TestCluster;
 using test::Text;
 
 constexpr const char* kOtherPassword = "otherpass1";
 constexpr std::int64_t kDay = std::int64_t{24} * 60 * 60;
-constexpr SignMechanism kEddsa{.kind = SignMechanism::Kind::kEddsa, .digest = Digest::kNone};
 
 KeyTemplate Labelled(const std::string& label) {
   KeyTemplate form;
@@ -33,27 +37,8 @@ KeyTemplate Labelled(const std::string& label) {
   return form;
 }
 
-KeyQuery ByLabel(const std::string& label) {
-  KeyQuery query;
-  query.label = label;
-  return query;
-}
-
-std::string SignCode(const Key& key) {
-  Bytes signature(64);
-  return CodeOf(key.Sign(kEddsa, Bytes{1}, signature));
-}
-
 std::string VerifyCode(const Key& key) {
   return CodeOf(key.Verify(kEddsa, Bytes{1}, Bytes(64)));  // false is an answer
-}
-
-int InChild(const std::function<int()>& body) {
-  const pid_t child = fork();
-  if (child == 0) _exit(body());
-  int status = 0;
-  waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 class LifeTest : public testing::Test {

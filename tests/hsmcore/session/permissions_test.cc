@@ -4,11 +4,8 @@
 // through it with hsmctl.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <fstream>
 #include <functional>
 #include <map>
-#include <sstream>
 #include <string>
 #include <tuple>
 
@@ -17,6 +14,7 @@
 #include "hsmcore/cluster_setup.h"
 #include "hsmcore/zeroize.h"
 #include "policy/gate.h"
+#include "support/document.h"
 #include "support/test_cluster.h"
 
 namespace hsmcore {
@@ -217,7 +215,6 @@ INSTANTIATE_TEST_SUITE_P(Table, PermissionTest,
                                                           Asker::kNobody)));
 
 constexpr const char* kBegin = "<!-- made from hsmcore/policy/gate.cc -->\n";
-constexpr const char* kEnd = "<!-- end -->\n";
 
 std::string Table() {
   std::string text =
@@ -232,22 +229,7 @@ std::string Table() {
 }
 
 TEST(PermissionDocumentTest, HasTheTableOfTheCode) {
-  std::ifstream in(HSM_USERS_DOCUMENT);
-  std::stringstream content;
-  content << in.rdbuf();
-  std::string document = content.str();
-  const std::size_t begin = document.find(kBegin);
-  const std::size_t end = document.find(kEnd);
-  ASSERT_NE(begin, std::string::npos);
-  ASSERT_NE(end, std::string::npos);
-  const std::size_t first = begin + std::string(kBegin).size();
-  if (std::getenv("HSM_WRITE_DOCUMENTS") != nullptr) {
-    document.replace(first, end - first, Table());
-    std::ofstream(HSM_USERS_DOCUMENT) << document;
-    return;
-  }
-  EXPECT_EQ(document.substr(first, end - first), Table())
-      << "HSM_WRITE_DOCUMENTS=1 build/bin/session_test --gtest_filter='PermissionDocumentTest.*'";
+  test::ExpectMade(HSM_USERS_DOCUMENT, kBegin, Table());
 }
 
 }  // namespace

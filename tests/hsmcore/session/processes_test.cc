@@ -10,13 +10,16 @@
 #include <thread>
 #include <vector>
 
+#include "support/session_support.h"
 #include "support/test_cluster.h"
 
 namespace hsmcore {
 namespace {
 
+using test::ByLabel;
 using test::CodeOf;
 using test::CredentialOf;
+using test::InChild;
 using test::TestCluster;
 
 constexpr SignMechanism kEddsa{.kind = SignMechanism::Kind::kEddsa, .digest = Digest::kNone};
@@ -29,24 +32,9 @@ KeyTemplate Labelled(const std::string& label) {
   return form;
 }
 
-KeyQuery ByLabel(const std::string& label) {
-  KeyQuery query;
-  query.label = label;
-  return query;
-}
-
 bool Signs(const Key& key) {
   Bytes signature(64);
   return key.Sign(kEddsa, Bytes{1}, signature).has_value();
-}
-
-// Runs `body` in a child and returns its exit code; -1 when it died.
-int InChild(const std::function<int()>& body) {
-  const pid_t child = fork();
-  if (child == 0) _exit(body());
-  int status = 0;
-  waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 TEST(ProcessesTest, AForkedWorkerSignsWithoutAnyRight) {

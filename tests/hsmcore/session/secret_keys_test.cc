@@ -3,11 +3,13 @@
 
 #include <string>
 
+#include "support/session_support.h"
 #include "support/test_cluster.h"
 
 namespace hsmcore {
 namespace {
 
+using test::ByLabel;
 using test::CodeOf;
 using test::TestCluster;
 
@@ -23,12 +25,6 @@ KeyTemplate Labelled(const std::string& label, bool token = true) {
   form.private_half.label = label;
   form.private_half.flags.Set(Attribute::kToken, token);
   return form;
-}
-
-KeyQuery ByLabel(const std::string& label) {
-  KeyQuery query;
-  query.label = label;
-  return query;
 }
 
 TEST(SecretKeysTest, AreKeptAndFoundAgain) {

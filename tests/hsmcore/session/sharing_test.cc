@@ -8,20 +8,24 @@
 #include <string>
 #include <vector>
 
+#include "support/session_support.h"
 #include "support/sqlite_editor.h"
 #include "support/test_cluster.h"
 
 namespace hsmcore {
 namespace {
 
+using test::ByLabel;
 using test::CodeOf;
+using test::InChild;
+using test::kEddsa;
+using test::SignCode;
 using test::SqliteEditor;
 using test::TestCluster;
 using test::Text;
 using Names = std::vector<std::string>;
 
 constexpr const char* kOtherPassword = "otherpass1";
-constexpr SignMechanism kEddsa{.kind = SignMechanism::Kind::kEddsa, .digest = Digest::kNone};
 
 KeyTemplate Labelled(const std::string& label) {
   KeyTemplate form;
@@ -30,25 +34,6 @@ KeyTemplate Labelled(const std::string& label) {
   form.public_half.label = label;
   form.public_half.flags.Set(Attribute::kVerify, true);
   return form;
-}
-
-KeyQuery ByLabel(const std::string& label) {
-  KeyQuery query;
-  query.label = label;
-  return query;
-}
-
-std::string SignCode(const Key& key) {
-  Bytes signature(64);
-  return CodeOf(key.Sign(kEddsa, Bytes{1}, signature));
-}
-
-int InChild(const std::function<int()>& body) {
-  const pid_t child = fork();
-  if (child == 0) _exit(body());
-  int status = 0;
-  waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 // A cluster with a key "tls" of "app", and the users "web" and "mail".

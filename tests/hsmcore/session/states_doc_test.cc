@@ -3,20 +3,17 @@
 // them.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <fstream>
 #include <set>
-#include <sstream>
 #include <string>
 
 #include "base/text.h"
 #include "hsmcore/cluster_state.h"
+#include "support/document.h"
 
 namespace hsmcore {
 namespace {
 
 constexpr const char* kBegin = "<!-- made from hsmcore/cluster/states.cc -->\n";
-constexpr const char* kEnd = "<!-- end -->\n";
 
 std::string From(const ClusterMoveRow& move) { return move.from ? NameOf(*move.from) : "[*]"; }
 
@@ -65,23 +62,7 @@ std::string Tables() {
 }
 
 TEST(ClusterDocumentTest, HasTheTableOfTheCode) {
-  std::ifstream in(HSM_CLUSTER_DOCUMENT);
-  std::stringstream content;
-  content << in.rdbuf();
-  std::string document = content.str();
-  const std::size_t begin = document.find(kBegin);
-  const std::size_t end = document.find(kEnd);
-  ASSERT_NE(begin, std::string::npos);
-  ASSERT_NE(end, std::string::npos);
-  const std::size_t first = begin + std::string(kBegin).size();
-  const std::string made = Diagram() + Tables();
-  if (std::getenv("HSM_WRITE_DOCUMENTS") != nullptr) {
-    document.replace(first, end - first, made);
-    std::ofstream(HSM_CLUSTER_DOCUMENT) << document;
-    return;
-  }
-  EXPECT_EQ(document.substr(first, end - first), made)
-      << "HSM_WRITE_DOCUMENTS=1 build/bin/session_test --gtest_filter='ClusterDocumentTest.*'";
+  test::ExpectMade(HSM_CLUSTER_DOCUMENT, kBegin, Diagram() + Tables());
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "support/edit_all.h"
 #include "support/sqlite_editor.h"
 #include "wrap_support.h"
 
@@ -13,6 +14,7 @@ namespace {
 using Kind = WrapMechanism::Kind;
 using test::ByLabel;
 using test::CodeOf;
+using test::EditAll;
 using test::Form;
 using test::Make;
 using test::MakeWrapper;
@@ -25,19 +27,6 @@ constexpr const char* kForbidden = "a key attribute forbids this";
 KeyHandle HandleOf(const KeyPtr& key) { return key->private_info()->handle; }
 std::string MarkPathOf(const KeyPtr& key) {
   return "trusted/" + HandleOf(key).ToString().substr(2);
-}
-
-// Runs `edit` on every HSM's file while nobody has them open.
-template <class Edit>
-void EditAll(TestCluster& cluster, const Edit& edit) {
-  const auto description = cluster->Describe(false);
-  ASSERT_TRUE(description.has_value());
-  cluster.Close();
-  for (const HsmDescription& hsm : description->hsms) {
-    SqliteEditor editor(hsm.path / "store.db");
-    edit(editor);
-  }
-  cluster.Reopen();
 }
 
 std::string Trusted(Session& session, KeyHandle handle) {

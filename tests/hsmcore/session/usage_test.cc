@@ -11,19 +11,23 @@
 #include <vector>
 
 #include "hsmcore/backup.h"
+#include "support/session_support.h"
 #include "support/sqlite_editor.h"
 #include "support/test_cluster.h"
 
 namespace hsmcore {
 namespace {
 
+using test::ByLabel;
 using test::CodeOf;
+using test::InChild;
+using test::kEddsa;
+using test::SignCode;
 using test::SqliteEditor;
 using test::TestCluster;
 using test::Text;
 
 constexpr const char* kOtherPassword = "otherpass1";
-constexpr SignMechanism kEddsa{.kind = SignMechanism::Kind::kEddsa, .digest = Digest::kNone};
 
 KeyTemplate Labelled(const std::string& label) {
   KeyTemplate form;
@@ -34,31 +38,12 @@ KeyTemplate Labelled(const std::string& label) {
   return form;
 }
 
-KeyQuery ByLabel(const std::string& label) {
-  KeyQuery query;
-  query.label = label;
-  return query;
-}
-
-std::string SignCode(const Key& key) {
-  Bytes signature(64);
-  return CodeOf(key.Sign(kEddsa, Bytes{1}, signature));
-}
-
 // How often the key signs before it does not, at most `most` times.
 int Signatures(const Key& key, int most) {
   for (int i = 0; i < most; ++i) {
     if (SignCode(key) != "ok") return i;
   }
   return most;
-}
-
-int InChild(const std::function<int()>& body) {
-  const pid_t child = fork();
-  if (child == 0) _exit(body());
-  int status = 0;
-  waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 class UsageTest : public testing::Test {

@@ -10,6 +10,7 @@
 #include "cluster/core.h"
 #include "hsmcore/backup.h"
 #include "keys/key_store.h"
+#include "support/session_support.h"
 #include "support/test_cluster.h"
 #include "users/authentication.h"
 #include "users/escrow.h"
@@ -20,10 +21,12 @@
 namespace hsmcore {
 namespace {
 
+using test::ByLabel;
 using test::CodeOf;
 using test::CredentialOf;
 using test::kAdminPassword;
 using test::kUserPassword;
+using test::SignCode;
 using test::TestCluster;
 using test::Text;
 
@@ -34,12 +37,6 @@ std::string LoginCode(TestCluster& cluster, const char* user, const char* passwo
   return CodeOf(cluster->Login(CredentialOf(user, password), role));
 }
 
-KeyQuery ByLabel(const char* label) {
-  KeyQuery query;
-  query.label = label;
-  return query;
-}
-
 KeyPtr Make(Session& session, const char* label) {
   KeyTemplate form;
   form.private_half.label = form.public_half.label = label;
@@ -47,14 +44,6 @@ KeyPtr Make(Session& session, const char* label) {
   auto key = session.Generate(test::Ed25519Spec(), form);
   if (!key) ADD_FAILURE() << key.error().Message();
   return key.value_or(nullptr);
-}
-
-std::string SignCode(const Key& key) {
-  SignMechanism mechanism;
-  mechanism.kind = SignMechanism::Kind::kEddsa;
-  std::vector<std::uint8_t> signature(key.max_signature_size());
-  const Bytes message{1, 2, 3};
-  return CodeOf(key.Sign(mechanism, message, signature));
 }
 
 std::shared_ptr<Session> Deputy(TestCluster& cluster, const char* name = "deputy") {

@@ -6,15 +6,9 @@
 #include <string>
 
 #include "hsmcore/wrap.h"
-#include "support/test_cluster.h"
+#include "support/session_support.h"
 
 namespace hsmcore::test {
-
-inline KeyQuery ByLabel(const std::string& label) {
-  KeyQuery query;
-  query.label = label;
-  return query;
-}
 
 // What a new key may do, beside its defaults.
 inline KeyTemplate FormOf(KeyType type, const std::string& label,
