@@ -11,6 +11,7 @@
 #include "hsmcore/session.h"
 #include "key_options.h"
 #include "key_view.h"
+#include "token_file.h"
 
 namespace hsmctl {
 namespace {
@@ -50,6 +51,7 @@ struct SetAttributeOptions {
   std::vector<std::string> filter;
   std::string name;
   std::string value;
+  std::vector<std::string> approval;
 };
 
 struct GenerateFileOptions {
@@ -200,6 +202,7 @@ Result<Report> SetAttribute(const Context& context, const SetAttributeOptions& g
   const std::optional<Attribute> attribute = hsmcore::AttributeByName(given.name);
   if (!attribute) return Fail(ErrorCode::kAttributeUnknown, given.name);
   HSMCORE_TRY(OneKey key, LoginAndFindOneKey(context, given.filter));
+  HSMCORE_CHECK(PresentApproval(*key.session, given.approval));
   const std::optional<KeyClass> half = HalfOf(*attribute);
   const bool of_both = *attribute == Attribute::kStartDate || *attribute == Attribute::kEndDate ||
                        *attribute == Attribute::kUseLimit;
@@ -301,6 +304,7 @@ void AddSetAttribute(CLI::App& group, SelectedCommand& selected) {
   AddKeyFilter(*app, options->filter)->required();
   app->add_option("--name", options->name, "The attribute")->required()->type_name("NAME");
   app->add_option("--value", options->value, "Its new value")->required()->type_name("VALUE");
+  AddApprovalOption(*app, options->approval);
 }
 
 void AddGenerateFile(CLI::App& group, SelectedCommand& selected) {

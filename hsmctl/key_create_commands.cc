@@ -194,9 +194,13 @@ Result<Report> ImportPair(const Context& context, const ImportOptions& given,
 
 Result<Report> ImportPublic(const Context& context, const ImportOptions& given,
                             const SecretBytes& file) {
-  if (!given.names.private_attributes.empty() || !given.names.private_label.empty()) {
+  const NewKeyOptions& wanted = given.names;
+  if (!wanted.private_attributes.empty() || !wanted.private_label.empty() ||
+      !wanted.share_with.empty() || wanted.quorum.any()) {
     return Fail(ErrorCode::kInvalidArgument,
-                given.path + " holds a public key: it takes no private label or attributes");
+                given.path +
+                    " holds a public key, which everybody sees: it takes no private label "
+                    "or attributes, and nobody to share it with or to approve its use");
   }
   NewKeyOptions names = given.names;
   names.public_attributes.insert(names.public_attributes.end(), given.attributes.begin(),
@@ -220,6 +224,7 @@ Result<Report> Import(const Context& context, const ImportOptions& given) {
 
 void AddGenerateOptions(CLI::App& app, NewKeyOptions& names) {
   AddNewKeyOptions(app, names);
+  AddTieOptions(app, names);
   app.add_flag("--session", names.session, "Keep nothing: a trial of options and login");
 }
 
@@ -319,6 +324,7 @@ CLI::App* AddImport(CLI::App& key_group, SelectedCommand& selected) {
                   "What the file must hold: rsa-private, ec-public, ... (anything)")
       ->type_name("CLASS");
   AddNewKeyOptions(*app, options->names);
+  AddTieOptions(*app, options->names);
   app->add_option("--attributes", options->attributes, "What a public key may do: verify=true, ...")
       ->type_name("NAME=VALUE");
   return group;

@@ -89,7 +89,7 @@ Result<Target> TargetOf(const TargetOptions& given) {
   }
   target.spec.type = *type;
   target.spec.secret_bytes = given.length;
-  HSMCORE_TRY(target.form, MakeSecretTemplate(given.names));
+  HSMCORE_TRY(target.form, MakeDerivedTemplate(given.names));
   return target;
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -7,6 +8,7 @@
 #include "hsmcore/session.h"
 #include "key_options.h"
 #include "key_view.h"
+#include "token_file.h"
 
 namespace hsmctl {
 namespace {
@@ -19,10 +21,12 @@ using hsmcore::Session;
 
 struct OneKeyOptions {
   std::vector<std::string> filter;
+  std::vector<std::string> approval;
 };
 
 struct RotateOptions {
   std::vector<std::string> filter;
+  std::vector<std::string> approval;
   std::int64_t overlap_hours = 0;
 };
 
@@ -31,11 +35,13 @@ struct Found {
   KeyHandle handle;
 };
 
-Result<Found> LoginAndFind(const Context& context, const std::vector<std::string>& terms,
-                           Versions versions, bool deleted = false) {
-  HSMCORE_TRY(KeyFilter filter, ParseFilter(terms));
+template <class Options>
+Result<Found> LoginAndFind(const Context& context, const Options& given, Versions versions,
+                           bool deleted = false) {
+  HSMCORE_TRY(KeyFilter filter, ParseFilter(given.filter));
   filter.query.deleted = deleted;
   HSMCORE_TRY(auto session, LoginForKeys(context, filter));
+  HSMCORE_CHECK(PresentApproval(*session, given.approval));
   HSMCORE_TRY(const std::vector<KeyInfo> halves, FindOneKey(*session, filter.query, versions));
   return Found{.session = std::move(session), .handle = halves.front().handle};
 }
@@ -46,26 +52,26 @@ Report StateReport(const std::string& message, const KeyInfo& info) {
 }
 
 Result<Report> Disable(const Context& context, const OneKeyOptions& given) {
-  HSMCORE_TRY(const Found found, LoginAndFind(context, given.filter, Versions::kEach));
+  HSMCORE_TRY(const Found found, LoginAndFind(context, given, Versions::kEach));
   HSMCORE_TRY(const KeyInfo info, found.session->SetKeyEnabled(found.handle, false));
   return StateReport("Key disabled successfully", info);
 }
 
 Result<Report> Enable(const Context& context, const OneKeyOptions& given) {
-  HSMCORE_TRY(const Found found, LoginAndFind(context, given.filter, Versions::kEach));
+  HSMCORE_TRY(const Found found, LoginAndFind(context, given, Versions::kEach));
   HSMCORE_TRY(const KeyInfo info, found.session->SetKeyEnabled(found.handle, true));
   return StateReport("Key enabled successfully", info);
 }
 
 Result<Report> Restore(const Context& context, const OneKeyOptions& given) {
-  HSMCORE_TRY(const Found found, LoginAndFind(context, given.filter, Versions::kEach, true));
+  HSMCORE_TRY(const Found found, LoginAndFind(context, given, Versions::kEach, true));
   HSMCORE_TRY(const KeyInfo info, found.session->CancelDeletion(found.handle));
   return StateReport("Key restored successfully", info);
 }
 
 Result<Report> Rotate(const Context& context, const RotateOptions& given) {
   constexpr std::int64_t kHour = std::int64_t{60} * 60;
-  HSMCORE_TRY(const Found found, LoginAndFind(context, given.filter, Versions::kNewest));
+  HSMCORE_TRY(const Found found, LoginAndFind(context, given, Versions::kNewest));
   HSMCORE_TRY(const KeyPtr key,
               found.session->RotateKey(found.handle, given.overlap_hours * kHour));
   const KeyInfo& info = *key->private_info();
@@ -77,9 +83,14 @@ Result<Report> Rotate(const Context& context, const RotateOptions& given) {
 
 using RunOneKey = Result<Report> (*)(const Context&, const OneKeyOptions&);
 
-void AddOneKey(CLI::App& group, SelectedCommand& selected, const CommandText& text, RunOneKey run) {
+// What changes a key may take an approval; to take a deletion back does not.
+enum class WithApproval : std::uint8_t { kNo, kYes };
+
+void AddOneKey(CLI::App& group, SelectedCommand& selected, const CommandText& text, RunOneKey run,
+               WithApproval approval) {
   const auto [app, options] = AddCommand<OneKeyOptions>(group, selected, text, run);
   AddKeyFilter(*app, options->filter)->required();
+  if (approval == WithApproval::kYes) AddApprovalOption(*app, options->approval);
 }
 
 void AddRotate(CLI::App& group, SelectedCommand& selected) {
@@ -95,6 +106,7 @@ void AddRotate(CLI::App& group, SelectedCommand& selected) {
                   "How long the old version still signs and encrypts; 0 unless told")
       ->check(CLI::Range(std::int64_t{0}, kMostHours))
       ->type_name("N");
+  AddApprovalOption(*app, options->approval);
 }
 
 }  // namespace
@@ -104,17 +116,17 @@ void AddKeyLifeCommands(CLI::App& key_group, SelectedCommand& selected) {
             {.name = "disable",
              .description = "Ends every use of a key until it is enabled again",
              .example = "hsmctl --user app key disable --filter attr.label=tls-2026"},
-            Disable);
+            Disable, WithApproval::kYes);
   AddOneKey(key_group, selected,
             {.name = "enable",
              .description = "Lets a disabled key be used again",
              .example = "hsmctl --user app key enable --filter attr.label=tls-2026"},
-            Enable);
+            Enable, WithApproval::kYes);
   AddOneKey(key_group, selected,
             {.name = "restore",
              .description = "Brings back a key that was deleted with --recovery-days",
              .example = "hsmctl --user app key restore --filter attr.label=tls-2026"},
-            Restore);
+            Restore, WithApproval::kNo);
   AddRotate(key_group, selected);
 }
 

@@ -10,6 +10,7 @@
 #include "encoding.h"
 #include "files.h"
 #include "hsmcore/key_uri.h"
+#include "hsmcore/quorum.h"
 
 namespace hsmctl {
 namespace {
@@ -86,10 +87,10 @@ std::unexpected<hsmcore::Error> AmbiguousFailure(const std::vector<KeyHandle>& k
   return Fail(ErrorCode::kKeyAmbiguous, std::move(detail));
 }
 
-Result<ObjectAttributes> MakeHalf(KeyClass klass, const std::string& label,
-                                  const NewKeyOptions& options,
-                                  const std::vector<std::string>& assignments) {
-  ObjectAttributes half = hsmcore::DefaultAttributes(klass);
+// `Form` is a KeyTemplate, or ObjectAttributes for what has one half and no life of its own.
+template <class Form>
+Status Fill(Form& half, KeyClass klass, const std::string& label, const NewKeyOptions& options,
+            const std::vector<std::string>& assignments) {
   HSMCORE_CHECK(ApplyAtCreation(half, klass, "label", label));
   if (!options.id.empty()) HSMCORE_CHECK(ApplyAtCreation(half, klass, "id", options.id));
   if (options.session) HSMCORE_CHECK(ApplyAtCreation(half, klass, "token", "false"));
@@ -97,7 +98,7 @@ Result<ObjectAttributes> MakeHalf(KeyClass klass, const std::string& label,
     HSMCORE_TRY(const auto parts, SplitAssignment(assignment));
     HSMCORE_CHECK(ApplyAtCreation(half, klass, parts.first, parts.second));
   }
-  return half;
+  return {};
 }
 
 Status CheckLabel(const NewKeyOptions& options) {
@@ -229,20 +230,40 @@ void AddNewSecretOptions(CLI::App& app, NewKeyOptions& options) {
       ->type_name("NAME=VALUE");
 }
 
+void AddTieOptions(CLI::App& app, NewKeyOptions& options) {
+  const CLI::Range values(0U, hsmcore::kMaxQuorum);
+  app.add_option("--share-crypto-users", options.share_with,
+                 "Crypto users who may use the key besides the one who makes it")
+      ->delimiter(',')
+      ->type_name("NAME");
+  app.add_option("--manage-key-quorum-value,--manage-private-key-quorum-value",
+                 options.quorum.manage,
+                 "How many of its users must approve a change, a share, a wrap; for good (0)")
+      ->check(values)
+      ->type_name("N");
+  app.add_option("--use-key-quorum-value,--use-private-key-quorum-value", options.quorum.use,
+                 "How many of its users must approve a signature; for good (0)")
+      ->check(values)
+      ->type_name("N");
+}
+
 Result<KeyTemplate> MakeTemplate(const NewKeyOptions& options) {
   HSMCORE_TRY(const std::string private_label, LabelOf(options.private_label, options));
   HSMCORE_TRY(const std::string public_label, LabelOf(options.public_label, options));
   KeyTemplate form;
-  HSMCORE_TRY(form.private_half,
-              MakeHalf(KeyClass::kPrivateKey, private_label, options, options.private_attributes));
-  HSMCORE_TRY(form.public_half,
-              MakeHalf(KeyClass::kPublicKey, public_label, options, options.public_attributes));
+  form.share_with = options.share_with;
+  form.quorum = options.quorum;
+  HSMCORE_CHECK(
+      Fill(form, KeyClass::kPrivateKey, private_label, options, options.private_attributes));
+  HSMCORE_CHECK(Fill(form, KeyClass::kPublicKey, public_label, options, options.public_attributes));
   return form;
 }
 
 Result<ObjectAttributes> MakePublicTemplate(const NewKeyOptions& options) {
   HSMCORE_TRY(const std::string label, LabelOf(options.public_label, options));
-  return MakeHalf(KeyClass::kPublicKey, label, options, options.public_attributes);
+  ObjectAttributes half = hsmcore::DefaultAttributes(KeyClass::kPublicKey);
+  HSMCORE_CHECK(Fill(half, KeyClass::kPublicKey, label, options, options.public_attributes));
+  return half;
 }
 
 Result<std::vector<std::pair<std::string, std::string>>> Assignments(const NewKeyOptions& options) {
@@ -256,9 +277,22 @@ Result<std::vector<std::pair<std::string, std::string>>> Assignments(const NewKe
   return assignments;
 }
 
-Result<ObjectAttributes> MakeSecretTemplate(const NewKeyOptions& options) {
+Result<KeyTemplate> MakeSecretTemplate(const NewKeyOptions& options) {
   HSMCORE_CHECK(CheckLabel(options));
-  return MakeHalf(KeyClass::kSecretKey, options.label, options, options.private_attributes);
+  KeyTemplate form = KeyTemplate::Secret();
+  form.share_with = options.share_with;
+  form.quorum = options.quorum;
+  HSMCORE_CHECK(
+      Fill(form, KeyClass::kSecretKey, options.label, options, options.private_attributes));
+  return form;
+}
+
+Result<ObjectAttributes> MakeDerivedTemplate(const NewKeyOptions& options) {
+  HSMCORE_CHECK(CheckLabel(options));
+  ObjectAttributes half = hsmcore::DefaultAttributes(KeyClass::kSecretKey);
+  HSMCORE_CHECK(
+      Fill(half, KeyClass::kSecretKey, options.label, options, options.private_attributes));
+  return half;
 }
 
 }  // namespace hsmctl

@@ -67,15 +67,22 @@ struct NewKeyOptions {
   bool session = false;
   std::vector<std::string> public_attributes;
   std::vector<std::string> private_attributes;
+  std::vector<std::string> share_with;
+  hsmcore::KeyQuorum quorum;
 };
 void AddNewKeyOptions(CLI::App& app, NewKeyOptions& options);
 // For a key that is one object: --attributes are kept as private_attributes.
 void AddNewSecretOptions(CLI::App& app, NewKeyOptions& options);
+// Who else may use it, and how many of them must approve; for a key that is generated, imported or
+// unwrapped.
+void AddTieOptions(CLI::App& app, NewKeyOptions& options);
 
 // Errors: kInvalidArgument and ApplyAtCreation's.
 hsmcore::Result<hsmcore::KeyTemplate> MakeTemplate(const NewKeyOptions& options);
 hsmcore::Result<hsmcore::ObjectAttributes> MakePublicTemplate(const NewKeyOptions& options);
-hsmcore::Result<hsmcore::ObjectAttributes> MakeSecretTemplate(const NewKeyOptions& options);
+hsmcore::Result<hsmcore::KeyTemplate> MakeSecretTemplate(const NewKeyOptions& options);
+// For a key that is derived.
+hsmcore::Result<hsmcore::ObjectAttributes> MakeDerivedTemplate(const NewKeyOptions& options);
 // The same as names and values, and nothing that the options do not say.
 hsmcore::Result<std::vector<std::pair<std::string, std::string>>> Assignments(
     const NewKeyOptions& options);

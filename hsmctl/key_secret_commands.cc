@@ -18,7 +18,6 @@ using hsmcore::KeyPtr;
 using hsmcore::KeySpec;
 using hsmcore::KeyTemplate;
 using hsmcore::KeyType;
-using hsmcore::ObjectAttributes;
 using hsmcore::Result;
 using hsmcore::SecretBytes;
 using hsmcore::Session;
@@ -37,12 +36,12 @@ struct ImportRawOptions {
 };
 
 Result<Report> Generate(const Context& context, KeyType type, const GenerateOptions& given) {
-  HSMCORE_TRY(const ObjectAttributes form, MakeSecretTemplate(given.names));
+  HSMCORE_TRY(const KeyTemplate form, MakeSecretTemplate(given.names));
   HSMCORE_TRY(const SessionPtr session, LoginForKeys(context, {}));
   KeySpec spec;
   spec.type = type;
   spec.secret_bytes = given.length;
-  HSMCORE_TRY(const KeyPtr key, session->Generate(spec, KeyTemplate{form, {}}));
+  HSMCORE_TRY(const KeyPtr key, session->Generate(spec, form));
   return SecretReport(*key);
 }
 
@@ -56,7 +55,7 @@ Result<Report> ImportRaw(const Context& context, const ImportRawOptions& given) 
   if (!type || !hsmcore::IsSecret(*type)) {
     return Fail(ErrorCode::kInvalidArgument, "'" + given.key_type + "' is no type of secret keys");
   }
-  HSMCORE_TRY(const ObjectAttributes form, MakeSecretTemplate(given.names));
+  HSMCORE_TRY(const KeyTemplate form, MakeSecretTemplate(given.names));
   HSMCORE_TRY(const SecretBytes value, ReadKeyFile(given.path));
   HSMCORE_TRY(const SessionPtr session, LoginForKeys(context, {}));
   HSMCORE_TRY(const KeyPtr key, session->ImportSecret(*type, value, form));
@@ -118,6 +117,7 @@ void AddGenerate(CLI::App& key_group, SelectedCommand& selected) {
           ->type_name("N");
     }
     AddNewSecretOptions(*app, options->names);
+    AddTieOptions(*app, options->names);
     app->add_flag("--session", options->names.session,
                   "Keep nothing: a trial of options and login");
   }
@@ -139,6 +139,7 @@ void AddImportRaw(CLI::App& import_group, SelectedCommand& selected) {
       ->required()
       ->type_name("TYPE");
   AddNewSecretOptions(*app, options->names);
+  AddTieOptions(*app, options->names);
 }
 
 }  // namespace

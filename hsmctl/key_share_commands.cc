@@ -7,6 +7,7 @@
 #include "hsmcore/session.h"
 #include "key_options.h"
 #include "key_view.h"
+#include "token_file.h"
 
 namespace hsmctl {
 namespace {
@@ -21,6 +22,7 @@ struct ShareOptions {
   std::string username;
   std::string role = "crypto-user";
   std::string group;
+  std::vector<std::string> approval;
 };
 
 struct Found {
@@ -31,6 +33,7 @@ struct Found {
 Result<Found> LoginAndFind(const Context& context, const ShareOptions& given) {
   HSMCORE_TRY(const KeyFilter filter, ParseFilter(given.filter));
   HSMCORE_TRY(auto session, LoginForKeys(context, filter));
+  HSMCORE_CHECK(PresentApproval(*session, given.approval));
   HSMCORE_TRY(const std::vector<KeyInfo> halves,
               FindOneKey(*session, filter.query, Versions::kEach));
   return Found{.session = std::move(session), .handle = halves.front().handle};
@@ -70,6 +73,7 @@ void AddOptions(CLI::App& app, ShareOptions& options) {
   app.add_option("--role", options.role, "His role; keys are shared with crypto users")
       ->check(CLI::IsMember({"crypto-user"}))
       ->type_name("ROLE");
+  AddApprovalOption(app, options.approval);
 }
 
 }  // namespace

@@ -122,12 +122,13 @@ Json KeyJson(const KeyInfo& info) {
   for (const AttributeRow& row : hsmcore::AllAttributes()) {
     if (auto value = AttributeJson(info, row)) attributes[row.name] = *std::move(value);
   }
-  Json key_info = {
-      {"key-owners", UsersJson(OwnersOf(info), coverage)},
-      {"shared-users", UsersJson(info.shared_users, coverage)},
-      {"key-quorum-values", {{"manage-key-quorum-value", 0}, {"use-key-quorum-value", 0}}},
-      {"cluster-coverage", coverage},
-      {"create-timestamp", info.created}};
+  Json key_info = {{"key-owners", UsersJson(OwnersOf(info), coverage)},
+                   {"shared-users", UsersJson(info.shared_users, coverage)},
+                   {"key-quorum-values",
+                    {{"manage-key-quorum-value", info.quorum.manage},
+                     {"use-key-quorum-value", info.quorum.use}}},
+                   {"cluster-coverage", coverage},
+                   {"create-timestamp", info.created}};
   AddRare(key_info, info);
   return {{"key-reference", info.handle.ToString()},
           {"key-info", std::move(key_info)},

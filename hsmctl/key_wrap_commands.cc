@@ -12,6 +12,7 @@
 #include "hsmcore/wrap.h"
 #include "key_options.h"
 #include "key_view.h"
+#include "token_file.h"
 
 namespace hsmctl {
 namespace {
@@ -45,6 +46,8 @@ struct WrapOptions {
   MechanismOptions mechanism;
   std::vector<std::string> payload;
   std::vector<std::string> wrapping;
+  std::vector<std::string> payload_approval;
+  std::vector<std::string> wrapping_approval;
   std::string path;
 };
 
@@ -55,6 +58,7 @@ struct UnwrapOptions {
   std::string data;
   std::string data_path;
   std::string key_type_class;
+  std::vector<std::string> approval;
 };
 
 Result<WrapMechanism> MechanismOf(Kind kind, const MechanismOptions& given) {
@@ -79,6 +83,8 @@ Result<Report> Wrap(const Context& context, Kind kind, const WrapOptions& given)
   HSMCORE_TRY(const KeyFilter payload_filter, ParseFilter(given.payload));
   HSMCORE_TRY(const KeyFilter wrapping_filter, ParseFilter(given.wrapping));
   HSMCORE_TRY(const SessionPtr session, LoginForKeys(context, payload_filter));
+  HSMCORE_CHECK(PresentApproval(*session, given.payload_approval));
+  HSMCORE_CHECK(PresentApproval(*session, given.wrapping_approval));
   HSMCORE_TRY(const KeyPtr payload, LoadOneKey(*session, payload_filter.query, true));
   HSMCORE_TRY(const KeyPtr wrapping, LoadOneKey(*session, wrapping_filter.query, false));
   HSMCORE_TRY(const hsmcore::WrappedKey wrapped, session->Wrap(*wrapping, *payload, mechanism));
@@ -122,9 +128,12 @@ Result<Report> Unwrap(const Context& context, Kind kind, const UnwrapOptions& gi
   hsmcore::UnwrapForm form;
   HSMCORE_TRY(form.type, TypeOfClass(given.key_type_class));
   HSMCORE_TRY(form.attributes, Assignments(given.names));
+  form.share_with = given.names.share_with;
+  form.quorum = given.names.quorum;
   HSMCORE_TRY(const Bytes wrapped, ReadData(given.data, given.data_path, "the wrapped key"));
   HSMCORE_TRY(const KeyFilter filter, ParseFilter(given.filter));
   HSMCORE_TRY(const SessionPtr session, LoginForKeys(context, filter));
+  HSMCORE_CHECK(PresentApproval(*session, given.approval));
   HSMCORE_TRY(const KeyPtr unwrapping, LoadOneKey(*session, filter.query, true));
   HSMCORE_TRY(const KeyPtr key, session->Unwrap(*unwrapping, mechanism, wrapped, form));
   std::vector<KeyInfo> halves = {*key->private_info()};
@@ -243,6 +252,12 @@ void AddWrap(CLI::App& group, SelectedCommand& selected, const MethodRow& row) {
       ->required()
       ->type_name("FILTER");
   AddMechanismOptions(*app, method, false, options->mechanism);
+  app->add_option("--payload-approval", options->payload_approval,
+                  "The signed token for the payload, where it has a quorum")
+      ->type_name("FILE");
+  app->add_option("--wrapping-approval", options->wrapping_approval,
+                  "The signed token for the wrapping key, where it has a quorum")
+      ->type_name("FILE");
   app->add_option("--path", options->path, "A new file for the wrapped key (print it, as base64)")
       ->type_name("FILE");
 }
@@ -266,6 +281,8 @@ void AddUnwrap(CLI::App& group, SelectedCommand& selected, const MethodRow& row)
       ->type_name("CLASS");
   AddMechanismOptions(*app, method, true, options->mechanism);
   AddNewSecretOptions(*app, options->names);
+  AddTieOptions(*app, options->names);
+  AddApprovalOption(*app, options->approval);
   app->add_flag("--session", options->names.session, "Keep nothing: a trial of the wrapped key");
 }
 

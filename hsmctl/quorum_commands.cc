@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "command.h"
 #include "files.h"
 #include "hsmcore/cluster.h"
+#include "key_options.h"
 #include "token_file.h"
 
 namespace hsmctl {
 namespace {
 
 using hsmcore::ClusterPtr;
+using hsmcore::Fail;
 using hsmcore::LiveToken;
+using hsmcore::QuorumService;
 using hsmcore::QuorumToken;
 using hsmcore::QuorumValue;
 using hsmcore::Result;
@@ -22,11 +26,11 @@ using hsmcore::SignableToken;
 
 using SessionPtr = std::shared_ptr<Session>;
 
-constexpr const char* kRegistration = "registration";
 constexpr std::size_t kTokenFileRoom = 4096;
 
 struct GenerateOptions {
   std::string service;
+  std::vector<std::string> filter;
   std::string token;
 };
 
@@ -49,28 +53,54 @@ struct RegisterOptions {
   std::string signed_token;
 };
 
-// For a registration any user, for a service an admin.
-Result<Json> NewToken(Session& session, const std::string& service) {
-  if (service == kRegistration) {
+// Nothing: a registration.
+std::optional<QuorumService> ServiceOf(const GenerateOptions& given) {
+  return hsmcore::QuorumServiceByName(given.service);
+}
+
+bool IsOfKeys(const std::optional<QuorumService>& service) {
+  return service && hsmcore::IsOfKeys(*service);
+}
+
+Result<std::string> NewToken(Session& session, const std::optional<QuorumService>& service,
+                             const KeyFilter& filter) {
+  if (!service) {
     HSMCORE_TRY(SignableToken token, session.NewRegistration());
     std::vector<SignableToken> tokens;
     tokens.push_back(std::move(token));
-    return SignableTokensJson(tokens);
+    return FileText(SignableTokensJson(tokens));
   }
-  HSMCORE_TRY(const QuorumToken token,
-              session.NewQuorumToken(*hsmcore::QuorumServiceByName(service)));
-  return QuorumTokenJson(token);
+  if (!hsmcore::IsOfKeys(*service)) {
+    HSMCORE_TRY(const QuorumToken token, session.NewQuorumToken(*service));
+    return token.ToJson();
+  }
+  HSMCORE_TRY(const auto halves, FindOneKey(session, filter.query, Versions::kNewest));
+  HSMCORE_TRY(const QuorumToken token, session.NewKeyToken(*service, halves.front().handle));
+  return token.ToJson();
+}
+
+// For a registration any user, for a service of keys a crypto user, for the others an admin.
+Result<SessionPtr> LoginFor(const Context& context, const std::optional<QuorumService>& service,
+                            const KeyFilter& filter) {
+  if (IsOfKeys(service)) return LoginForKeys(context, filter);
+  HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
+  return context.Login(*cluster, context.login(),
+                       service ? std::optional(Role::kAdmin) : std::nullopt);
 }
 
 Result<Report> Generate(const Context& context, const GenerateOptions& given) {
-  HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
-  const auto role = given.service == kRegistration ? std::nullopt : std::optional(Role::kAdmin);
-  HSMCORE_TRY(const SessionPtr session, context.Login(*cluster, context.login(), role));
+  const auto service = ServiceOf(given);
+  if (IsOfKeys(service) == given.filter.empty()) {
+    return Fail(hsmcore::ErrorCode::kInvalidArgument,
+                "--filter names the key, for the services key-management and key-usage");
+  }
+  HSMCORE_TRY(const KeyFilter filter, ParseFilter(given.filter));
+  HSMCORE_TRY(const SessionPtr session, LoginFor(context, service, filter));
   // The file first: a token that finds no place to be kept would stand in the next one's way.
   HSMCORE_TRY(NewFile file,
               NewFile::Create(AbsolutePath(given.token), NewFile::IfExists::kFail, kTokenFileRoom));
-  HSMCORE_TRY(const Json token, NewToken(*session, given.service));
-  HSMCORE_CHECK(file.Write(FileText(token)));
+  HSMCORE_TRY(const std::string token, NewToken(*session, service, filter));
+  HSMCORE_CHECK(file.Write(token));
   HSMCORE_CHECK(file.Finish());
   return MessageReport("Wrote a token to be signed within " +
                            std::to_string(hsmcore::kTokenLifetime / 60) + " minutes to " +
@@ -79,12 +109,11 @@ Result<Report> Generate(const Context& context, const GenerateOptions& given) {
 }
 
 Result<Report> Approve(const Context& context, const ApproveOptions& given) {
-  HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
-  HSMCORE_TRY(const SessionPtr session, context.Login(*cluster, context.login(), Role::kAdmin));
   HSMCORE_TRY(const QuorumToken token, ReadQuorumToken(given.token));
+  HSMCORE_TRY(const SessionPtr session, LoginFor(context, token.service, {}));
   HSMCORE_TRY(const QuorumToken approved, session->ApproveToken(token));
-  HSMCORE_CHECK(WriteNewFile(AbsolutePath(given.token), NewFile::IfExists::kReplace,
-                             FileText(QuorumTokenJson(approved))));
+  HSMCORE_CHECK(
+      WriteNewFile(AbsolutePath(given.token), NewFile::IfExists::kReplace, approved.ToJson()));
   // What was approved, in the words that were signed. The core has found them to be a token's.
   std::string text(token.approval_data.begin(), token.approval_data.end());
   if (text.ends_with('\n')) text.pop_back();
@@ -128,16 +157,18 @@ Result<Report> List(const Context& context) {
   HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
   HSMCORE_TRY(const auto tokens, cluster->Anonymous()->QuorumTokens());
   Json list = Json::array();
-  Table table({"SERVICE", "USER", "ROLE", "EXPIRES"});
+  Table table({"SERVICE", "KEY", "USER", "ROLE", "EXPIRES"});
   for (const LiveToken& token : tokens) {
+    const std::string key = token.key ? token.key->ToString() : std::string();
     // Every HSM has the same: the smallest number on any of them, as CloudHSM's tool prints it.
     list.push_back({{"username", token.username},
                     {"role", NameOf(token.role)},
                     {"service", NameOf(token.service)},
+                    {"key-reference", token.key ? Json(key) : Json(nullptr)},
                     {"minimum-token-count", 1},
                     {"expiration-timestamp", token.expires}});
     table.AddRow(
-        {NameOf(token.service), token.username, NameOf(token.role), TimeText(token.expires)});
+        {NameOf(token.service), key, token.username, NameOf(token.role), TimeText(token.expires)});
   }
   return Report{.data = {{"tokens", std::move(list)}}, .text = table.ToString(), .note = {}};
 }
@@ -160,9 +191,13 @@ Result<Report> Register(const Context& context, const RegisterOptions& given) {
                        {{"username", session->user()}, {"role", NameOf(session->role())}});
 }
 
-void AddService(CLI::App& app, std::string& service, bool with_registration) {
+void AddService(CLI::App& app, std::string& service, bool of_admins) {
   std::vector<std::string> names = {"user", "quorum", "cluster"};
-  if (with_registration) names.emplace_back(kRegistration);
+  if (!of_admins) {
+    for (const char* name : {"key-management", "key-usage", "registration"}) {
+      names.emplace_back(name);
+    }
+  }
   app.add_option("--service", service, "What it is for")
       ->required()
       ->check(CLI::IsMember(names))
@@ -173,10 +208,12 @@ void AddGenerate(CLI::App& group, SelectedCommand& selected) {
   const auto [app, options] = AddCommand<GenerateOptions>(
       group, selected,
       {.name = "generate",
-       .description = "Makes a token to be signed; takes an admin, for registration any user",
+       .description = "Makes a token to be signed; takes an admin, for a key's services a crypto "
+                      "user, for registration any user",
        .example = "hsmctl --user admin quorum token-sign generate --service user --token t.json"},
       Generate);
-  AddService(*app, options->service, true);
+  AddService(*app, options->service, false);
+  AddKeyFilter(*app, options->filter);
   app->add_option("--token", options->token, "The file; it must not exist")
       ->required()
       ->type_name("FILE");
@@ -187,7 +224,7 @@ void AddApprove(CLI::App& group, SelectedCommand& selected) {
       group, selected,
       {.name = "approve",
        .description = "Approves a token by logging in, and hands over what a reset of a password "
-                      "needs; takes an admin",
+                      "needs; takes an admin, for a key one of its users",
        .example = "hsmctl --user bob quorum token-sign approve --token t.json"},
       Approve);
   app->add_option("--token", options->token, "The file; the approval is written into it")
@@ -203,7 +240,7 @@ void AddSetValue(CLI::App& group, SelectedCommand& selected) {
        .example =
            "hsmctl --user admin quorum token-sign set-quorum-value --service user --value 2"},
       SetValue);
-  AddService(*app, options->service, false);
+  AddService(*app, options->service, true);
   app->add_option("--value", options->value, "How many; 1: no quorum")
       ->required()
       ->check(CLI::Range(hsmcore::kNoQuorum, hsmcore::kMaxQuorum))

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "token_file.h"
 
-#include <algorithm>
-
 #include "encoding.h"
 #include "files.h"
 
@@ -12,14 +10,11 @@ namespace {
 using hsmcore::Bytes;
 using hsmcore::ErrorCode;
 using hsmcore::Fail;
-using hsmcore::QuorumApproval;
 using hsmcore::QuorumToken;
 using hsmcore::Result;
 using hsmcore::SignableToken;
 
 constexpr const char* kVersion = "2.0";
-// Ours beside CloudHSM's fields: how an admin has approved who has not signed by openssl.
-constexpr const char* kLoginMethod = "login";
 
 // The fields of a file that somebody may have edited by hand. The first one that is not right
 // decides Finish().
@@ -74,55 +69,9 @@ Result<Json> ReadJson(const std::string& path) {
 
 std::string FileText(const Json& json) { return json.dump(2) + "\n"; }
 
-Json QuorumTokenJson(const QuorumToken& token) {
-  Json signatures = Json::array();
-  for (const QuorumApproval& approval : token.signatures) {
-    Json item = {{"username", approval.username},
-                 {"role", NameOf(approval.role)},
-                 {"signature", Base64(approval.signature)}};
-    if (approval.by_login) {
-      item["method"] = kLoginMethod;
-      item["share"] = Base64(approval.share);
-    }
-    signatures.push_back(std::move(item));
-  }
-  return {{"version", kVersion},
-          {"service", NameOf(token.service)},
-          {"key_reference", nullptr},
-          {"approval_data", Base64(token.approval_data)},
-          {"token", Base64(token.token())},
-          {"signatures", std::move(signatures)}};
-}
-
 Result<QuorumToken> ReadQuorumToken(const std::string& path) {
-  HSMCORE_TRY(const Json json, ReadJson(path));
-  Fields fields(json, path);
-  QuorumToken token;
-  const auto service = hsmcore::QuorumServiceByName(fields.Text("service"));
-  if (!service) fields.Refuse("service");
-  token.service = service.value_or(hsmcore::QuorumService::kUser);
-  token.approval_data = fields.Base64("approval_data");
-  if (fields.Base64("token") != token.token()) fields.Refuse("token");
-  for (const Json& item : fields.List("signatures")) {
-    Fields signature(item, path);
-    QuorumApproval approval;
-    approval.username = signature.Text("username");
-    std::ranges::transform(approval.username, approval.username.begin(),
-                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    const auto role = hsmcore::RoleByName(signature.Text("role"));
-    if (!role) signature.Refuse("role");
-    approval.role = role.value_or(hsmcore::Role::kCryptoUser);
-    approval.signature = signature.Base64("signature");
-    if (item.contains("method")) {
-      approval.by_login = true;
-      if (signature.Text("method") != kLoginMethod) signature.Refuse("method");
-      approval.share = signature.Base64("share");
-    }
-    HSMCORE_CHECK(signature.Finish());
-    token.signatures.push_back(std::move(approval));
-  }
-  HSMCORE_CHECK(fields.Finish());
-  return token;
+  HSMCORE_TRY(const std::string text, ReadTextFile(AbsolutePath(path)));
+  return QuorumToken::FromJson(text, path);
 }
 
 Json SignableTokensJson(const std::vector<SignableToken>& tokens) {
@@ -160,15 +109,15 @@ Result<Approval> Approval::Read(const std::vector<std::string>& paths) {
       approval.token_ = std::move(token);
       continue;
     }
-    if (token.approval_data != approval.token_->approval_data) {
-      return Fail(ErrorCode::kInvalidArgument,
-                  path + " has another token than " + paths.front() + ": they approve two things");
-    }
-    for (QuorumApproval& signature : token.signatures) {
-      approval.token_->signatures.push_back(std::move(signature));
-    }
+    HSMCORE_CHECK(approval.token_->Merge(std::move(token), path));
   }
   return approval;
+}
+
+hsmcore::Status PresentApproval(hsmcore::Session& session, const std::vector<std::string>& paths) {
+  HSMCORE_TRY(const Approval approval, Approval::Read(paths));
+  if (approval.token() != nullptr) session.PresentApproval(*approval.token());
+  return {};
 }
 
 void AddApprovalOption(CLI::App& app, std::vector<std::string>& paths) {

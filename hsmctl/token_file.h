@@ -8,14 +8,13 @@
 #include <vector>
 
 #include "hsmcore/quorum.h"
+#include "hsmcore/session.h"
 #include "output.h"
 
 // The files that tokens travel in, in CloudHSM's forms (docs/quorum.md). They hold no secret.
 namespace hsmctl {
 
-// {"version", "service", "key_reference", "approval_data", "token", "signatures"}
-Json QuorumTokenJson(const hsmcore::QuorumToken& token);
-// kInvalidArgument: the file has another form; kFileAccess.
+// QuorumToken::FromJson. kInvalidArgument: the file has another form; kFileAccess.
 hsmcore::Result<hsmcore::QuorumToken> ReadQuorumToken(const std::string& path);
 
 // {"version", "tokens": [{"approval_data", "unsigned", "signed"}]}
@@ -38,6 +37,8 @@ class Approval {
   std::optional<hsmcore::QuorumToken> token_;
 };
 void AddApprovalOption(CLI::App& app, std::vector<std::string>& paths);
+// Gives the session what the files approve, for a key.
+hsmcore::Status PresentApproval(hsmcore::Session& session, const std::vector<std::string>& paths);
 
 }  // namespace hsmctl
 

@@ -215,6 +215,8 @@ Result<SessionPtr> Access::Login(const KeyUri& uri, const Prompt& prompt) const 
                 "openssl.cnf");
   }
   HSMCORE_TRY(SessionPtr session, cluster->Login(*credential, hsmcore::Role::kCryptoUser));
+  HSMCORE_TRY(auto approvals, hsmcore::ApprovalsFromEnvironment());
+  for (hsmcore::QuorumToken& token : approvals) session->PresentApproval(std::move(token));
   // Who loads or makes a key is not in a hurry, and must not fail for the sake of a backup.
   [[maybe_unused]] const auto backup = cluster->CreateDailyBackup(kMostKeysInPassing);
   return session;

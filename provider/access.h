@@ -48,10 +48,12 @@ struct Prompt {
 // the user that is known before it; what is typed is his password, with or without "user:" before
 // it.
 //
-// Everything is read at first use of a cluster and then kept, as is the open cluster (only the file
-// of `pin-source` is read again where it can be): a server that has lost its
-// environment or its right to the home (a chroot, a worker under another user) goes on. Nothing is
-// read or opened before. Safe for any number of threads, and across fork().
+// Approvals for keys with a quorum: HSM_APPROVAL in the environment, read at each login.
+//
+// Everything else is read at first use of a cluster and then kept, as is the open cluster (only the
+// file of `pin-source` is read again where it can be): a server that has lost its environment or
+// its right to the home (a chroot, a worker under another user) goes on. Nothing is read or opened
+// before. Safe for any number of threads, and across fork().
 class Access {
  public:
   explicit Access(const Core& core) : core_(core) {}

@@ -93,6 +93,15 @@ void AddTouched(const storage::Batch& batch, AuditRecord& record) {
   if (record.detail.empty()) record.detail = kinds.substr(0, kMaxText);
 }
 
+void AddApprovers(const Entry& entry, AuditRecord& record) {
+  std::string& detail = record.detail;
+  for (const std::string& path : entry.approved_by) {
+    const bool first = path == *entry.approved_by.begin();
+    if (first && !detail.empty()) detail += "; ";
+    detail += Cat(first ? "approved by " : ", ", path.substr(path.rfind('/') + 1));
+  }
+}
+
 thread_local Scope* t_scope = nullptr;
 thread_local bool t_silent = false;
 
@@ -120,6 +129,7 @@ Bytes NewRecord(Head& head, const Actor& actor, const Entry& entry, const storag
                  .signed_by_actor = false,
                  .stored = {}};
   AddTouched(batch, next.record);
+  AddApprovers(entry, next.record);
   next.before = head.hash;
   next.sign_key = entry.sign_key;
   Bytes encoded = Encode(next, actor.identity);

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,6 +35,7 @@ struct Entry {
   std::vector<KeyHandle> keys;  // besides those that the commit writes
   std::string detail;
   ErrorCode result = ErrorCode();
+  std::set<std::string> approved_by;  // paths; of a quorum
   Bytes sign_key;  // of a user who is made: whoever checks the log knows his signatures by it
 };
 

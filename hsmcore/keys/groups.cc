@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "keys/approval.h"
 #include "storage/generation_map.h"
 #include "users/signed_record.h"
 
@@ -279,7 +280,8 @@ Result<KeyRecord> UnshareFromGroup(cluster::Core& core, const users::Actor& owne
                   Cat("key ", handle.ToString(), " is not shared with the group '", group, "'"));
     }
     LeaveGroup(record, group, [](const Grant&) { return true; });
-    return DropStrangers(core, record);
+    HSMCORE_CHECK(DropStrangers(core, record));
+    return CheckEnoughUsers(record);
   });
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/cbor.h"
 #include "base/text.h"
+#include "keys/approval.h"
 #include "keys/attribute_rules.h"
 #include "keys/handle_counter.h"
 #include "keys/removal.h"
@@ -16,6 +17,8 @@
 
 namespace hsmcore::keys {
 namespace {
+
+using enum QuorumService;
 
 // CloudHSM's availability rule: a key exists once two HSMs hold it. It can be switched off for the
 // cluster, and for this process.
@@ -198,10 +201,14 @@ Result<KeyRecord> Add(cluster::Core& core, const users::Actor& owner, KeyRecord 
   PurgeBefore(core);
   record.owner = owner.path;
   record.created = std::time(nullptr);
-  if (material != nullptr) record.grants.push_back(OwnersGrant(owner));
+  if (material != nullptr) record.grants.insert(record.grants.begin(), OwnersGrant(owner));
+  HSMCORE_CHECK(CheckQuorum(record));
   HSMCORE_TRY([[maybe_unused]] const auto revision,
-              storage::Update(*core.engine, [&](storage::Transaction& change) {
-                return PutNew(core, change, owner, record, material);
+              storage::Update(*core.engine, [&](storage::Transaction& change) -> Status {
+                HSMCORE_CHECK(PutNew(core, change, owner, record, material));
+                if (record.life.use_limit == 0) return {};
+                constexpr bool kFresh = true;
+                return KeepCount(change, owner, record, kFresh);
               }));
   return record;
 }
@@ -277,7 +284,7 @@ namespace {
 
 // The record that `owner` may change.
 Result<KeyRecord> OwnRecord(storage::Transaction& change, const users::Actor& owner,
-                            KeyHandle handle, Which which) {
+                            KeyHandle handle, Deed deed) {
   const std::string path = KeyPath(handle);
   HSMCORE_TRY(const auto stored, change.Get(path));
   if (!stored) return std::unexpected(NotFound(handle));
@@ -291,13 +298,13 @@ Result<KeyRecord> OwnRecord(storage::Transaction& change, const users::Actor& ow
     return Fail(ErrorCode::kKeyDamaged,
                 Cat(path, " was changed in the store; run 'hsmctl cluster sync'"));
   }
-  if (record.life.purge && which == Which::kLive) {
+  if (record.life.purge && deed != Deed::kCancelDeletion) {
     return Fail(
         ErrorCode::kKeyNotFound,
         Cat("key ", handle.ToString(), " is deleted; until ", UtcText(*record.life.purge),
             " 'hsmctl key restore --filter key-reference=", handle.ToString(), "' brings it back"));
   }
-  if (!record.life.purge && which == Which::kPendingDeletion) {
+  if (!record.life.purge && deed == Deed::kCancelDeletion) {
     return Fail(ErrorCode::kKeyNotFound, Cat("key ", handle.ToString(), " is not deleted"));
   }
   return std::move(record);
@@ -326,14 +333,19 @@ Status RewriteIn(cluster::Core& core, storage::Transaction& change, const users:
 }  // namespace
 
 Result<KeyRecord> Rewrite(cluster::Core& core, const users::Actor& owner, KeyHandle handle,
-                          const std::function<Status(KeyRecord&)>& change_record, Which which) {
+                          const std::function<Status(KeyRecord&)>& change_record, Deed deed) {
   PurgeBefore(core);
   KeyRecord record;
   HSMCORE_TRY([[maybe_unused]] const auto revision,
               storage::Update(*core.engine, [&](storage::Transaction& change) -> Status {
-                HSMCORE_TRY(record, OwnRecord(change, owner, handle, which));
+                HSMCORE_TRY(record, OwnRecord(change, owner, handle, deed));
+                // As the record is before the change: whoever comes in by it does not approve it.
+                if (deed == Deed::kChange) {
+                  HSMCORE_CHECK(SpendApproval(core, change, owner, record, kKeyManagement));
+                }
                 return RewriteIn(core, change, owner, record, change_record);
               }));
+  if (deed == Deed::kChange) ForgetApproval(owner, record, kKeyManagement);
   return record;
 }
 
@@ -354,6 +366,7 @@ KeyRecord VersionAfter(const KeyRecord& old, const users::Actor& owner,
   record.life.use_limit = old.life.use_limit;
   record.life.version = old.life.version + 1;
   record.life.first = old.life.first.value != 0 ? old.life.first : old.handle;
+  record.quorum = old.quorum;
   record.grants = old.grants;
   record.groups = old.groups;
   for (Grant& grant : record.grants) {
@@ -377,12 +390,15 @@ Result<KeyRecord> AddVersion(cluster::Core& core, const users::Actor& owner, Key
                              const KeyPairMaterial& material, std::int64_t end) {
   PurgeBefore(core);
   KeyRecord record;
+  KeyRecord old;
   HSMCORE_TRY([[maybe_unused]] const auto revision,
               storage::Update(*core.engine, [&](storage::Transaction& change) -> Status {
-                HSMCORE_TRY(KeyRecord old, OwnRecord(change, owner, before, Which::kLive));
+                HSMCORE_TRY(old, OwnRecord(change, owner, before, Deed::kChange));
                 HSMCORE_CHECK(CheckNewest(change, old));
+                HSMCORE_CHECK(SpendApproval(core, change, owner, old, kKeyManagement));
                 record = VersionAfter(old, owner, material.public_part);
                 HSMCORE_CHECK(DropStrangers(core, record));
+                HSMCORE_CHECK(CheckEnoughUsers(record));
                 HSMCORE_CHECK(PutNew(core, change, owner, record, &material.private_part));
                 constexpr bool kFresh = true;
                 HSMCORE_CHECK(KeepCount(change, owner, record, kFresh));
@@ -392,6 +408,7 @@ Result<KeyRecord> AddVersion(cluster::Core& core, const users::Actor& owner, Key
                   return {};
                 });
               }));
+  ForgetApproval(owner, old, kKeyManagement);
   return record;
 }
 

@@ -29,7 +29,9 @@ Result<std::vector<KeyHandle>> Candidates(cluster::Core& core, const KeyQuery& q
 // Calls `visit` for every record, in order, without asking whether they are genuine: for listings.
 Status ForEach(cluster::Core& core, const std::function<void(const KeyRecord&)>& visit);
 
-// Stores a new pair, or one half of one, for `owner`; sets handle, owner, created and the grant.
+// Stores a new pair, or one half of one, for `owner`; sets handle, owner, created and the owner's
+// grant. What the record has of others' grants, of its life and of its quorum it keeps.
+// kInvalidArgument: the quorum (approval.h).
 Result<KeyRecord> Add(cluster::Core& core, const users::Actor& owner, KeyRecord record,
                       const PrivateMaterial* material);
 
@@ -41,11 +43,12 @@ Result<KeyRecord> AddVersion(cluster::Core& core, const users::Actor& owner, Key
 // Changes the record of a key that `owner` owns: `change` edits the halves and the grants; a record
 // left without halves is removed. A grant without `sealed` is sealed; where one was taken away, the
 // key is sealed under a new DEK for those who stay, and its epoch moves. kKeyNotFound; kRoleForbids
-// when the key is somebody else's.
-enum class Which : std::uint8_t { kLive, kPendingDeletion };
+// when the key is somebody else's. A change takes the approval that the key's quorum asks for
+// (approval.h); to delete a key, and to take that back, is the owner's alone, as with CloudHSM.
+enum class Deed : std::uint8_t { kChange, kDelete, kCancelDeletion };
 Result<KeyRecord> Rewrite(cluster::Core& core, const users::Actor& owner, KeyHandle handle,
                           const std::function<Status(KeyRecord&)>& change,
-                          Which which = Which::kLive);
+                          Deed deed = Deed::kChange);
 
 // Drops the grants of users who are gone, or whose name another has now.
 Status DropStrangers(cluster::Core& core, KeyRecord& record);

@@ -122,6 +122,10 @@ Status SetLife(KeyLife& life, const ObjectAttributes& half, Attribute attribute,
                 Cat("'", RowOf(attribute).name,
                     "' cannot be changed: the key's attribute 'modifiable' is false"));
   }
+  return SetNewLife(life, attribute, value);
+}
+
+Status SetNewLife(KeyLife& life, Attribute attribute, std::string_view value) {
   return attribute == Attribute::kUseLimit ? SetLimit(life, value)
                                            : SetDate(life, attribute, value);
 }

@@ -19,6 +19,8 @@ Result<KeyLife> DecodeLife(const cbor::Value& value, std::string_view what);
 // start-date, end-date and use-limit, which the owner sets; empty takes them back. `half` is the
 // object that was named: it must be modifiable. kAttributeReadOnly, kAttributeValue.
 bool IsOfLife(Attribute attribute);
+// Of a new key. kAttributeValue.
+Status SetNewLife(KeyLife& life, Attribute attribute, std::string_view value);
 Status SetLife(KeyLife& life, const ObjectAttributes& half, Attribute attribute,
                std::string_view value);
 

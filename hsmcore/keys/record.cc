@@ -7,6 +7,7 @@
 #include "base/cbor.h"
 #include "base/text.h"
 #include "base/values.h"
+#include "hsmcore/quorum.h"
 #include "keys/life.h"
 #include "keys/material.h"
 #include "vault/sealing.h"
@@ -60,6 +61,20 @@ Result<ObjectAttributes> DecodeHalf(const cbor::Value& value, std::string_view w
   return half;
 }
 
+cbor::Value EncodeQuorum(const KeyQuorum& quorum) {
+  return {{"manage", quorum.manage}, {"use", quorum.use}};
+}
+
+Result<KeyQuorum> DecodeQuorum(const cbor::Value& value, std::string_view what) {
+  cbor::Reader in(value, what);
+  const std::uint64_t manage = in.Number("manage");
+  const std::uint64_t use = in.Number("use");
+  if (manage > kMaxQuorum) in.Refuse("manage");
+  if (use > kMaxQuorum) in.Refuse("use");
+  HSMCORE_CHECK(in.Finish());
+  return KeyQuorum{static_cast<unsigned>(manage), static_cast<unsigned>(use)};
+}
+
 Bytes EncodeBody(const KeyRecord& record) {
   cbor::Value body = {{"handle", record.handle.value},
                       {"version", record.version},
@@ -70,6 +85,7 @@ Bytes EncodeBody(const KeyRecord& record) {
   if (record.public_half) body["public"] = EncodeHalf(*record.public_half);
   cbor::Value life = EncodeLife(record.life);
   if (!life.empty()) body["life"] = std::move(life);
+  if (record.quorum.any()) body["quorum"] = EncodeQuorum(record.quorum);
   return cbor::Encode(body);
 }
 
@@ -91,6 +107,9 @@ Status DecodeBody(ByteView bytes, std::string_view path, KeyRecord& record) {
   // Not there in records of before, and where all is as it is by default.
   if (in.Has("life")) {
     HSMCORE_TRY(record.life, DecodeLife(in.Map("life"), path));
+  }
+  if (in.Has("quorum")) {
+    HSMCORE_TRY(record.quorum, DecodeQuorum(in.Map("quorum"), path));
   }
   if (!record.private_half && !record.public_half) in.Refuse("private");
   if (record.is_secret() && record.public_half) in.Refuse("public");
@@ -203,6 +222,7 @@ KeyInfo KeyRecord::Info(KeyClass klass) const {
   info.created = created;
   info.pair = private_half && public_half;
   info.life = life;
+  if (is_private) info.quorum = quorum;
   return info;
 }
 

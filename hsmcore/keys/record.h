@@ -42,6 +42,7 @@ struct KeyRecord {
   std::optional<ObjectAttributes> private_half;
   std::optional<ObjectAttributes> public_half;
   KeyLife life;
+  KeyQuorum quorum;
 
   Bytes sealed;  // empty: no private half
   std::vector<Grant> grants;

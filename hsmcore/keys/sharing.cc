@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "keys/approval.h"
 
 namespace hsmcore::keys {
 namespace {
@@ -67,7 +68,8 @@ Result<KeyRecord> Unshare(cluster::Core& core, const users::Actor& owner, KeyHan
   return Rewrite(core, owner, handle, [&](KeyRecord& record) -> Status {
     HSMCORE_CHECK(CheckShareable(record));
     for (const std::string& path : paths) HSMCORE_CHECK(Take(record, path));
-    return DropStrangers(core, record);
+    HSMCORE_CHECK(DropStrangers(core, record));
+    return CheckEnoughUsers(record);
   });
 }
 

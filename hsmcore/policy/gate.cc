@@ -40,6 +40,7 @@ constexpr auto kOperations = std::to_array<OperationRow>({
     {Operation::kRotateAuditLog, "rotate the audit log", {kNo, kYes, kNo, kNo, kNo}},
     {Operation::kListQuorum, "list quorum values and tokens", {kNo, kYes, kYes, kYes, kYes}},
     {Operation::kManageQuorum, "manage quorum values and tokens", {kNo, kYes, kNo, kNo, kNo}},
+    {Operation::kApproveKeyUse, "make and approve tokens for keys", {kNo, kNo, kYes, kNo, kNo}},
 });
 
 bool Allows(const OperationRow& row, Asker asker) {
@@ -72,19 +73,22 @@ struct UseRow {
   bool needs_private;
   bool shared;    // may those do it with whom the key is shared?
   bool protects;  // makes something new, rather than deals with what was made (SP 800-57)
+  // Can it be approved, or does it need no approval, where a key has a quorum for its use? Wrapping
+  // and unwrapping are guarded as management of keys.
+  bool by_quorum;
 };
 
 constexpr auto kUses = std::to_array<UseRow>({
-    {Key::Use::kSign, "sign", Attribute::kSign, true, true, true},
-    {Key::Use::kVerify, "verify", Attribute::kVerify, false, true, false},
-    {Key::Use::kEncrypt, "encrypt", Attribute::kEncrypt, false, true, true},
-    {Key::Use::kDecrypt, "decrypt", Attribute::kDecrypt, true, true, false},
-    {Key::Use::kDerive, "derive", Attribute::kDerive, true, false, true},
-    {Key::Use::kWrap, "wrap", Attribute::kWrap, false, true, true},
-    {Key::Use::kUnwrap, "unwrap", Attribute::kUnwrap, true, true, false},
+    {Key::Use::kSign, "sign", Attribute::kSign, true, true, true, true},
+    {Key::Use::kVerify, "verify", Attribute::kVerify, false, true, false, true},
+    {Key::Use::kEncrypt, "encrypt", Attribute::kEncrypt, false, true, true, false},
+    {Key::Use::kDecrypt, "decrypt", Attribute::kDecrypt, true, true, false, false},
+    {Key::Use::kDerive, "derive", Attribute::kDerive, true, false, true, false},
+    {Key::Use::kWrap, "wrap", Attribute::kWrap, false, true, true, true},
+    {Key::Use::kUnwrap, "unwrap", Attribute::kUnwrap, true, true, false, true},
     // A KEM ends where an agreement does, in a secret that two sides share.
-    {Key::Use::kEncapsulate, "encapsulate", Attribute::kDerive, false, true, true},
-    {Key::Use::kDecapsulate, "decapsulate", Attribute::kDerive, true, false, false},
+    {Key::Use::kEncapsulate, "encapsulate", Attribute::kDerive, false, true, true, true},
+    {Key::Use::kDecapsulate, "decapsulate", Attribute::kDerive, true, false, false, false},
 });
 
 constexpr bool InEnumOrder() {
@@ -152,6 +156,16 @@ Status AllowUse(Key::Use use, const UsableKey& key) {
   // Without a public object there is no attribute to ask, and nothing secret to protect.
   if (!key.public_half || key.public_half->Has(row.attribute)) return {};
   return std::unexpected(Forbidden(row, key.handle.PublicHalf()));
+}
+
+Status AllowByQuorum(Key::Use use, const KeyInfo& info) {
+  const UseRow& row = kUses[static_cast<std::size_t>(use)];
+  const bool public_use = !row.needs_private && info.klass != KeyClass::kSecretKey;
+  if (info.quorum.use == 0 || row.by_quorum || public_use) return {};
+  return Fail(ErrorCode::kQuorumRequired,
+              Cat("key ", info.handle.ToString(), " may not ", row.verb, ": it signs, with the ",
+                  "approval of ", info.quorum.use,
+                  " of its users (use-key-quorum-value), and does ", "nothing else"));
 }
 
 Status AllowState(Key::Use use, KeyHandle handle, const KeyLife& life) {

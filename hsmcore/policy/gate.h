@@ -39,8 +39,9 @@ enum class Operation : std::uint8_t {
   kManageBackups,  // read, copy and delete them, bring keys back
   kReadAuditLog,
   kRotateAuditLog,
-  kListQuorum,    // values and tokens
-  kManageQuorum,  // set values, make, approve and delete tokens
+  kListQuorum,     // values and tokens
+  kManageQuorum,   // set values, make, approve and delete tokens
+  kApproveKeyUse,  // make and approve tokens for keys
 };
 
 // Who asks. An unactivated admin is whoever may write to the home of a cluster that has no users
@@ -72,6 +73,10 @@ struct UsableKey {
 };
 
 const char* NameOf(Key::Use use);  // "sign"
+
+// Does the key's quorum leave room for the use? Whether there is an approval is asked where it is
+// spent. kQuorumRequired.
+Status AllowByQuorum(Key::Use use, const KeyInfo& info);
 
 // kAttributeForbids names the attribute; kPublicKeyOnly: the private half is not there;
 // kRoleForbids: only the owner does this with a private half or a secret key.

@@ -96,8 +96,8 @@ Result<KeyPtr> AuditedSession::ImportPair(const KeyPairMaterial& material,
 }
 
 Result<KeyPtr> AuditedSession::ImportSecret(KeyType type, const SecretBytes& value,
-                                            const ObjectAttributes& form) {
-  return Audit(Named(kKeyImport, form.label),
+                                            const KeyTemplate& form) {
+  return Audit(Named(kKeyImport, form.private_half.label),
                [&] { return session_->ImportSecret(type, value, form); });
 }
 
@@ -282,10 +282,16 @@ Result<QuorumToken> AuditedSession::NewQuorumToken(QuorumService service) {
                [&] { return session_->NewQuorumToken(service); });
 }
 
+Result<QuorumToken> AuditedSession::NewKeyToken(QuorumService service, KeyHandle key) {
+  return Audit(OfKeys(kQuorumToken, {key}, Cat("generate ", NameOf(service))),
+               [&] { return session_->NewKeyToken(service, key); });
+}
+
 // It changes nothing in the store, and hands a share over.
 Result<QuorumToken> AuditedSession::ApproveToken(const QuorumToken& token) {
-  return Noted(Named(kQuorumApproval, NameOf(token.service)),
-               [&] { return session_->ApproveToken(token); });
+  audit::Entry entry = Named(kQuorumApproval, NameOf(token.service));
+  if (token.key) entry.keys.push_back(*token.key);
+  return Noted(std::move(entry), [&] { return session_->ApproveToken(token); });
 }
 
 Result<std::size_t> AuditedSession::DeleteQuorumTokens(bool of_all) {

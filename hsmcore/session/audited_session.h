@@ -31,8 +31,9 @@ class AuditedSession final : public Session {
   Result<KeyPtr> LoadSecret(const KeyQuery& query) override;
   Result<KeyPtr> Generate(const KeySpec& spec, const KeyTemplate& form) override;
   Result<KeyPtr> ImportPair(const KeyPairMaterial& material, const KeyTemplate& form) override;
+  using Session::ImportSecret;
   Result<KeyPtr> ImportSecret(KeyType type, const SecretBytes& value,
-                              const ObjectAttributes& form) override;
+                              const KeyTemplate& form) override;
   Result<KeyPtr> Derive(const Key& key, const KdfMechanism& mechanism, const KeySpec& spec,
                         const ObjectAttributes& form) override;
   Result<KeyPtr> Agree(const Key& key, const AgreeMechanism& mechanism, const Key& peer,
@@ -80,6 +81,8 @@ class AuditedSession final : public Session {
   Status SetQuorumValue(QuorumService service, unsigned value,
                         const QuorumToken* approval) override;
   Result<QuorumToken> NewQuorumToken(QuorumService service) override;
+  Result<QuorumToken> NewKeyToken(QuorumService service, KeyHandle key) override;
+  void PresentApproval(QuorumToken token) override { session_->PresentApproval(std::move(token)); }
   Result<QuorumToken> ApproveToken(const QuorumToken& token) override;
   Result<std::vector<LiveToken>> QuorumTokens() override { return session_->QuorumTokens(); }
   Result<std::size_t> DeleteQuorumTokens(bool of_all) override;

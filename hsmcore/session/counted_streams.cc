@@ -15,7 +15,7 @@ class SignatureCounter final : public SignatureStream {
 
   Status Update(ByteView data) override { return stream_->Update(data); }
   Result<std::size_t> Sign(std::span<std::uint8_t> out) override {
-    HSMCORE_CHECK(key_->CountUse());
+    HSMCORE_CHECK(key_->CountSigning());
     return stream_->Sign(out);
   }
   Result<bool> Verify(ByteView signature) override {

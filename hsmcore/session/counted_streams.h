@@ -6,7 +6,7 @@
 
 #include "session/held_key.h"
 
-// Streams of a key with a use-limit.
+// Streams of a key with a use-limit, or whose signatures take an approval each.
 namespace hsmcore::session {
 
 // Counts a use for each signature that comes out, or is verified, of all copies of the stream.

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "hsmcore/key_reference.h"
+#include "keys/approval.h"
 #include "keys/groups.h"
 #include "keys/key_store.h"
 #include "keys/material.h"
@@ -131,6 +132,9 @@ Status HeldKey::AskGate(Use use) const {
   HSMCORE_CHECK(policy::AllowUse(
       use, {handle_, Flags(parts_.private_info.has_value(), private_flags_),
             Flags(parts_.public_info.has_value(), public_flags_), is_secret(), is_shared()}));
+  if (parts_.private_info) {
+    HSMCORE_CHECK(policy::AllowByQuorum(use, *parts_.private_info));
+  }
   const KeyLife life = Life();
   HSMCORE_CHECK(policy::AllowState(use, handle_, life));
   // What the clock decides is asked each time.
@@ -172,7 +176,8 @@ Status HeldKey::LookAgain() const {
 
 Status HeldKey::CheckRecord(const keys::KeyRecord& record) const {
   // The words of another owner are not about this key, even when he signs them in its place.
-  if (record.owner != parts_.owner || record.public_part != parts_.public_part) {
+  const bool other_quorum = parts_.private_info && parts_.private_info->quorum != record.quorum;
+  if (record.owner != parts_.owner || record.public_part != parts_.public_part || other_quorum) {
     return Fail(ErrorCode::kKeyGone, Cat("key ", handle_.ToString(),
                                          " was replaced since it was loaded; load it again"));
   }
@@ -205,17 +210,43 @@ Status HeldKey::CountLimitedUse() const {
   const std::lock_guard lock(parts_.core->mutex);
   if (TakeReserved()) return {};  // another thread has reserved meanwhile
   if (reserved_by_.load(std::memory_order_relaxed) != getpid()) reserve_next_ = 1;
-  HSMCORE_TRY(const std::uint64_t reserved,
-              keys::ReserveUses(*parts_.core, parts_.login->actor(), handle_, reserve_next_));
+  HSMCORE_TRY(
+      const std::uint64_t reserved,
+      keys::ReserveUses(*parts_.core, parts_.login->actor(nullptr), handle_, reserve_next_));
   reserve_next_ = std::min(2 * reserve_next_, kMostReserved);
   reserved_.store(reserved - 1, std::memory_order_relaxed);
   reserved_by_.store(getpid(), std::memory_order_release);
   return {};
 }
 
+// As the store has the key now.
+Status HeldKey::WithApproval(
+    const std::function<Status(const users::Actor&, const keys::KeyRecord&)>& call) const {
+  const std::lock_guard lock(parts_.core->mutex);
+  const users::Actor me = parts_.login->actor(parts_.approvals.get());
+  HSMCORE_TRY(const auto record, keys::Read(*parts_.core, handle_, me));
+  if (!record) return Fail(ErrorCode::kKeyGone, Cat("key ", handle_.ToString(), " was deleted"));
+  return call(me, *record);
+}
+
+// Looked at before the use is counted, and spent after it.
+Status HeldKey::CountApprovedUse() const {
+  constexpr auto kService = QuorumService::kKeyUsage;
+  HSMCORE_CHECK(WithApproval([&](const users::Actor& me, const keys::KeyRecord& record) {
+    return keys::CheckApproval(*parts_.core, me, record, kService);
+  }));
+  HSMCORE_CHECK(CountUse());
+  return WithApproval([&](const users::Actor& me, const keys::KeyRecord& record) {
+    audit::Entry entry = audit::Named(AuditEvent::kKeyUse, policy::NameOf(Use::kSign));
+    entry.keys.push_back(record.handle);
+    const audit::Scope scope(me, std::move(entry));
+    return keys::TakeApproval(*parts_.core, me, record, kService);
+  });
+}
+
 Result<std::unique_ptr<SignatureStream>> HeldKey::Counted(
     Result<std::unique_ptr<SignatureStream>> stream) const {
-  if (!stream || use_limit_.load(std::memory_order_relaxed) == 0) return stream;
+  if (!stream || !is_counted()) return stream;
   return CountedSignature(shared_from_this(), *std::move(stream));
 }
 
@@ -258,7 +289,7 @@ Result<std::unique_ptr<SignatureStream>> HeldKey::NewVerifier(
 Result<std::size_t> HeldKey::Sign(const SignMechanism& mechanism, ByteView tbs,
                                   std::span<std::uint8_t> out) const {
   HSMCORE_CHECK(CheckSigning(mechanism, tbs.size()));
-  HSMCORE_CHECK(CountUse());
+  HSMCORE_CHECK(CountSigning());
   return parts_.ready->Sign(mechanism, tbs, out);
 }
 

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -18,6 +19,7 @@
 #include "policy/mode.h"
 #include "session/key_use_log.h"
 #include "session/login.h"
+#include "users/approvals.h"
 
 namespace hsmcore::session {
 
@@ -38,6 +40,8 @@ class HeldKey final : public Key, public std::enable_shared_from_this<HeldKey> {
     std::shared_ptr<cluster::Core> core;
     std::string owner;                   // path
     std::shared_ptr<const Login> login;  // who loaded the private half
+    // What others have approved, where the key has a quorum.
+    std::shared_ptr<users::Approvals> approvals;
     // Where uses are recorded; nothing: they are not.
     std::shared_ptr<KeyUseLog> use_log;
     bool strict_use_log = false;
@@ -91,6 +95,9 @@ class HeldKey final : public Key, public std::enable_shared_from_this<HeldKey> {
     if (use_limit_.load(std::memory_order_relaxed) == 0) return {};
     return CountLimitedUse();
   }
+  // The same for a signature, which may take an approval besides: it is spent. kQuorumRequired,
+  // kTokenRefused.
+  Status CountSigning() const { return needs_approval() ? CountApprovedUse() : CountUse(); }
 
   KeyHandle handle() const { return handle_; }  // the private half's where there is one
   std::uint64_t version() const { return parts_.version; }
@@ -136,6 +143,15 @@ class HeldKey final : public Key, public std::enable_shared_from_this<HeldKey> {
   // own: a use that falls into a change may see both sides of it.
   void RememberLife(const KeyLife& life) const;
   Status CountLimitedUse() const;
+  bool needs_approval() const {
+    return parts_.private_info && parts_.private_info->quorum.use != 0;
+  }
+  bool is_counted() const {
+    return needs_approval() || use_limit_.load(std::memory_order_relaxed) != 0;
+  }
+  Status CountApprovedUse() const;
+  Status WithApproval(
+      const std::function<Status(const users::Actor&, const keys::KeyRecord&)>&) const;
   bool TakeReserved() const;
   Result<std::unique_ptr<SignatureStream>> Counted(
       Result<std::unique_ptr<SignatureStream>> stream) const;

@@ -21,7 +21,7 @@ struct Login {
   std::optional<users::SecondFactor> second_factor;  // he logged in with MFA
 
   std::string path() const { return users::UserPath(role, user); }
-  users::Actor actor() const { return {&identity, path()}; }
+  users::Actor actor(users::Approvals* approvals) const { return {{&identity, path()}, approvals}; }
   const Bytes& box_key() const { return identity.public_identity().box_key; }
 };
 

@@ -220,6 +220,7 @@ Result<std::shared_ptr<const HeldKey>> SessionImpl::Hold(const keys::KeyRecord& 
     HSMCORE_TRY(material, keys::OpenPrivate(record, dek));
     parts.private_info = InfoOf(record, record.private_class());
     parts.login = login_;
+    parts.approvals = approvals_;
     ChooseUseLog(record.handle, parts);
   }
   parts.owner = record.owner;
@@ -299,24 +300,28 @@ Status SessionImpl::Delete(KeyHandle handle, bool whole_pair) {
   }
   HSMCORE_CHECK(Allow(policy::Operation::kManageKeys));
   const std::lock_guard lock(core_->mutex);
-  HSMCORE_TRY([[maybe_unused]] const auto record,
-              keys::Rewrite(*core_, Me(), handle, [&](keys::KeyRecord& key) -> Status {
-                const bool public_too = whole_pair || handle.IsPublicHalf();
-                const bool private_too = whole_pair || !handle.IsPublicHalf();
-                if ((handle.IsPublicHalf() ? !key.public_half : !key.private_half) && !whole_pair) {
-                  return std::unexpected(
-                      NoSuchKey(KeyQuery::ByHandle(handle), !handle.IsPublicHalf(), true));
-                }
-                if (private_too && key.private_half) {
-                  HSMCORE_CHECK(policy::AllowDelete(key.Info(key.private_class())));
-                  key.private_half.reset();
-                }
-                if (public_too && key.public_half) {
-                  HSMCORE_CHECK(policy::AllowDelete(key.Info(KeyClass::kPublicKey)));
-                  key.public_half.reset();
-                }
-                return {};
-              }));
+  HSMCORE_TRY(
+      [[maybe_unused]] const auto record,
+      keys::Rewrite(
+          *core_, Me(), handle,
+          [&](keys::KeyRecord& key) -> Status {
+            const bool public_too = whole_pair || handle.IsPublicHalf();
+            const bool private_too = whole_pair || !handle.IsPublicHalf();
+            if ((handle.IsPublicHalf() ? !key.public_half : !key.private_half) && !whole_pair) {
+              return std::unexpected(
+                  NoSuchKey(KeyQuery::ByHandle(handle), !handle.IsPublicHalf(), true));
+            }
+            if (private_too && key.private_half) {
+              HSMCORE_CHECK(policy::AllowDelete(key.Info(key.private_class())));
+              key.private_half.reset();
+            }
+            if (public_too && key.public_half) {
+              HSMCORE_CHECK(policy::AllowDelete(key.Info(KeyClass::kPublicKey)));
+              key.public_half.reset();
+            }
+            return {};
+          },
+          keys::Deed::kDelete));
   cache_.erase({handle.PrivateHalf(), true});
   cache_.erase({handle.PrivateHalf(), false});
   return {};

@@ -16,6 +16,7 @@
 #include "keys/trusted_mark.h"
 #include "session/held_key.h"
 #include "session/login.h"
+#include "users/approvals.h"
 #include "users/backup_policy.h"
 #include "users/directory.h"
 #include "users/key_use_policy.h"
@@ -36,8 +37,9 @@ class SessionImpl final : public Session {
   Result<KeyPtr> LoadSecret(const KeyQuery& query) override;
   Result<KeyPtr> Generate(const KeySpec& spec, const KeyTemplate& form) override;
   Result<KeyPtr> ImportPair(const KeyPairMaterial& material, const KeyTemplate& form) override;
+  using Session::ImportSecret;
   Result<KeyPtr> ImportSecret(KeyType type, const SecretBytes& value,
-                              const ObjectAttributes& form) override;
+                              const KeyTemplate& form) override;
   Result<KeyPtr> Derive(const Key& key, const KdfMechanism& mechanism, const KeySpec& spec,
                         const ObjectAttributes& form) override;
   Result<KeyPtr> Agree(const Key& key, const AgreeMechanism& mechanism, const Key& peer,
@@ -85,6 +87,8 @@ class SessionImpl final : public Session {
   Status SetQuorumValue(QuorumService service, unsigned value,
                         const QuorumToken* approval) override;
   Result<QuorumToken> NewQuorumToken(QuorumService service) override;
+  Result<QuorumToken> NewKeyToken(QuorumService service, KeyHandle key) override;
+  void PresentApproval(QuorumToken token) override;
   Result<QuorumToken> ApproveToken(const QuorumToken& token) override;
   Result<std::vector<LiveToken>> QuorumTokens() override;
   Result<std::size_t> DeleteQuorumTokens(bool of_all) override;
@@ -116,9 +120,7 @@ class SessionImpl final : public Session {
   Status SetKeyUseAudit(KeyUseAudit mode, const std::vector<KeyHandle>& keys) override;
 
   // Who acts; nobody without a login.
-  users::Actor Me() const {
-    return login_ ? users::Actor{&login_->identity, login_->path()} : users::Actor();
-  }
+  users::Actor Me() const { return login_ ? login_->actor(approvals_.get()) : users::Actor(); }
 
  private:
   Status PutSetting(const char* path, const Bytes& record, const QuorumToken* approval);
@@ -147,6 +149,8 @@ class SessionImpl final : public Session {
   KeyInfo InfoOf(const keys::KeyRecord& record, KeyClass klass) const;
   // The object with this handle, or the one half that a record has.
   KeyInfo InfoOfHalf(const keys::KeyRecord& record, KeyHandle handle) const;
+  // The record of a key that one may use. kKeyNotFound, kRoleForbids; core_->mutex is held.
+  Result<keys::KeyRecord> UsableRecord(KeyHandle handle);
   // A persistent key, and a crypto user.
   Status CheckSharing(KeyHandle handle) const;
   // RefreshMarks was called before. May the user of this session use the private half of a record?
@@ -181,16 +185,22 @@ class SessionImpl final : public Session {
                       ReadyKey ready);
   // May a secret key with these attributes come from elsewhere than Generate?
   Status AllowSecret(KeyType type, const ObjectAttributes& form) const;
-  Result<KeyPtr> KeepSecret(KeyType type, SecretBytes value, const ObjectAttributes& form);
+  Result<KeyPtr> KeepSecret(KeyType type, SecretBytes value, const KeyTemplate& form);
+  // What a new persistent key has of its template besides its halves; core_->mutex is held.
+  Status Tie(keys::KeyRecord& record, const KeyTemplate& form);
   // A key as it is now: what the store says of a persistent one.
   struct Fresh {
     KeyInfo info;
-    PrivateMaterial material;  // only where it was asked for
+    std::optional<keys::KeyRecord> record;  // of a persistent key
+    PrivateMaterial material;               // only where it was asked for
   };
+  // Spends the approvals that these keys' quorums ask for where they wrap or are wrapped; nullptr:
+  // a session key, which has none. core_->mutex is held.
+  Status TakeApprovals(const std::vector<const keys::KeyRecord*>& records);
   Result<Fresh> FreshLocked(const HeldKey& key, bool public_half, bool with_material);
 
   // Changes what both halves have in common, in a key of one's own.
-  Result<KeyInfo> ChangeLife(KeyHandle handle, keys::Which which,
+  Result<KeyInfo> ChangeLife(KeyHandle handle, keys::Deed deed,
                              const std::function<Status(keys::KeyRecord&)>& change);
   Result<KeyInfo> SetLife(KeyHandle handle, Attribute attribute, std::string_view value);
   // Of a key with a use-limit; core_->mutex is held.
@@ -205,6 +215,7 @@ class SessionImpl final : public Session {
   const std::shared_ptr<const Login> login_;  // nullptr: none
   const std::string user_;
   // Guarded by core_->mutex:
+  const std::shared_ptr<users::Approvals> approvals_ = std::make_shared<users::Approvals>();
   std::shared_ptr<KeyUseLog> use_log_;  // made when a key needs it
   std::map<CacheKey, Cached> cache_;
   std::map<std::string, KeyHandle> lookups_;  // answers that hold while the revision stays

@@ -52,12 +52,12 @@ KeyInfo SessionImpl::InfoOfHalf(const keys::KeyRecord& record, KeyHandle handle)
   return InfoOf(record, public_half ? KeyClass::kPublicKey : record.private_class());
 }
 
-Result<KeyInfo> SessionImpl::ChangeLife(KeyHandle handle, keys::Which which,
+Result<KeyInfo> SessionImpl::ChangeLife(KeyHandle handle, keys::Deed deed,
                                         const std::function<Status(keys::KeyRecord&)>& change) {
   HSMCORE_CHECK(CheckPersistent(handle));
   HSMCORE_CHECK(Allow(policy::Operation::kManageKeys));
   const std::lock_guard lock(core_->mutex);
-  HSMCORE_TRY(const keys::KeyRecord record, keys::Rewrite(*core_, Me(), handle, change, which));
+  HSMCORE_TRY(const keys::KeyRecord record, keys::Rewrite(*core_, Me(), handle, change, deed));
   HSMCORE_CHECK(RefreshMarks());
   KeyInfo info = InfoOfHalf(record, handle);
   HSMCORE_CHECK(AddUseCount(info));
@@ -72,7 +72,7 @@ Status SessionImpl::AddUseCount(KeyInfo& info) {
 
 Result<KeyInfo> SessionImpl::SetLife(KeyHandle handle, Attribute attribute,
                                      std::string_view value) {
-  return ChangeLife(handle, keys::Which::kLive, [&](keys::KeyRecord& key) -> Status {
+  return ChangeLife(handle, keys::Deed::kChange, [&](keys::KeyRecord& key) -> Status {
     const auto& half = handle.IsPublicHalf() ? key.public_half : key.private_half;
     if (!half) {
       return Fail(ErrorCode::kKeyNotFound, Cat("there is no key ", handle.ToString()));
@@ -86,7 +86,7 @@ Result<KeyInfo> SessionImpl::SetLife(KeyHandle handle, Attribute attribute,
 }
 
 Result<KeyInfo> SessionImpl::SetKeyEnabled(KeyHandle handle, bool enabled) {
-  return ChangeLife(handle, keys::Which::kLive, [&](keys::KeyRecord& key) -> Status {
+  return ChangeLife(handle, keys::Deed::kChange, [&](keys::KeyRecord& key) -> Status {
     key.life.enabled = enabled;
     return {};
   });
@@ -98,7 +98,7 @@ Result<KeyInfo> SessionImpl::ScheduleDeletion(KeyHandle handle, unsigned days) {
                 Cat("a deletion can be taken back for ", kMinRecoveryDays, " to ", kMaxRecoveryDays,
                     " days"));
   }
-  return ChangeLife(handle, keys::Which::kLive, [&](keys::KeyRecord& key) -> Status {
+  return ChangeLife(handle, keys::Deed::kDelete, [&](keys::KeyRecord& key) -> Status {
     if (key.private_half) HSMCORE_CHECK(policy::AllowDelete(key.Info(key.private_class())));
     if (key.public_half) HSMCORE_CHECK(policy::AllowDelete(key.Info(KeyClass::kPublicKey)));
     key.life.purge = std::time(nullptr) + (days * kDay);
@@ -107,7 +107,7 @@ Result<KeyInfo> SessionImpl::ScheduleDeletion(KeyHandle handle, unsigned days) {
 }
 
 Result<KeyInfo> SessionImpl::CancelDeletion(KeyHandle handle) {
-  return ChangeLife(handle, keys::Which::kPendingDeletion, [&](keys::KeyRecord& key) -> Status {
+  return ChangeLife(handle, keys::Deed::kCancelDeletion, [&](keys::KeyRecord& key) -> Status {
     key.life.purge.reset();
     return {};
   });

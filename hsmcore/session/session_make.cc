@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The part of a session that makes new keys: generated, imported, derived, agreed on.
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <utility>
 
 #include "base/text.h"
 #include "keys/attribute_rules.h"
+#include "keys/life.h"
 #include "keys/material.h"
 #include "session/session_impl.h"
 
@@ -37,12 +39,38 @@ Result<KeyPtr> SessionImpl::MakeTokenKey(const KeyPairMaterial& material, const 
   record.private_half = form.private_half;
   if (!record.is_secret()) record.public_half = form.public_half;
   const std::lock_guard lock(core_->mutex);
+  HSMCORE_CHECK(Tie(record, form));
   HSMCORE_TRY(record, keys::Add(*core_, Me(), std::move(record), &material.private_part));
   return LoadHandle(record.handle, true);
 }
 
+Status SessionImpl::Tie(keys::KeyRecord& record, const KeyTemplate& form) {
+  record.life.start = form.life.start;
+  record.life.end = form.life.end;
+  record.life.use_limit = form.life.use_limit;
+  record.quorum = form.quorum;
+  for (const std::string& user : form.share_with) {
+    HSMCORE_TRY(const std::string name, users::NormalisedName(user));
+    HSMCORE_TRY(const users::DecodedRecord found, users::GetUser(*core_, Role::kCryptoUser, name));
+    const std::string path = found.record.path();
+    if (path == Me().path) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  Cat("'", name, "' makes the key, and need not share it with himself"));
+    }
+    const bool twice =
+        std::ranges::find(record.grants, path, &keys::Grant::user) != record.grants.end();
+    if (!twice) record.grants.push_back({path, {}, found.record.identity.box_key});
+  }
+  return {};
+}
+
 Result<KeyPtr> SessionImpl::MakeSessionKey(const KeyPairMaterial& material, const KeyTemplate& form,
                                            ReadyKey ready) {
+  if (!form.share_with.empty() || form.quorum.any() || form.life != KeyLife()) {
+    return Fail(ErrorCode::kSessionKey,
+                "a session key ends with its process; only a persistent key is shared, and has "
+                "dates, a use-limit or quorum values");
+  }
   HeldKey::Parts parts;
   parts.ready = std::move(ready);
   parts.public_part = material.public_part;
@@ -109,16 +137,15 @@ Status SessionImpl::AllowSecret(KeyType type, const ObjectAttributes& form) cons
   return AllowNew(type, policy::Origin::kFromOutside, form.flags.Has(Attribute::kToken));
 }
 
-Result<KeyPtr> SessionImpl::KeepSecret(KeyType type, SecretBytes value,
-                                       const ObjectAttributes& form) {
+Result<KeyPtr> SessionImpl::KeepSecret(KeyType type, SecretBytes value, const KeyTemplate& form) {
   HSMCORE_TRY(const crypto::LibraryKind kind, Library());
   HSMCORE_TRY(SecretFacts facts, crypto::FactsOf(type, value, kind));
-  return Make({std::move(facts), SecretValue{std::move(value)}}, {form, {}}, false, nullptr);
+  return Make({std::move(facts), SecretValue{std::move(value)}}, form, false, nullptr);
 }
 
 Result<KeyPtr> SessionImpl::ImportSecret(KeyType type, const SecretBytes& value,
-                                         const ObjectAttributes& form) {
-  HSMCORE_CHECK(AllowSecret(type, form));
+                                         const KeyTemplate& form) {
+  HSMCORE_CHECK(AllowSecret(type, form.private_half));
   return KeepSecret(type, value.Clone(), form);
 }
 
@@ -127,7 +154,7 @@ Result<KeyPtr> SessionImpl::Derive(const Key& key, const KdfMechanism& mechanism
   HSMCORE_CHECK(AllowSecret(spec.type, form));
   HSMCORE_TRY(const std::size_t bytes, crypto::SecretLength(spec.type, spec.secret_bytes));
   HSMCORE_TRY(SecretBytes value, key.Derive(mechanism, bytes));
-  return KeepSecret(spec.type, std::move(value), form);
+  return KeepSecret(spec.type, std::move(value), {form, {}});
 }
 
 Result<KeyPtr> SessionImpl::Agree(const Key& key, const AgreeMechanism& mechanism, const Key& peer,
@@ -146,7 +173,7 @@ Result<KeyPtr> SessionImpl::Agree(const Key& key, const AgreeMechanism& mechanis
     }
     value.TruncateToLast(bytes);
   }
-  return KeepSecret(spec.type, std::move(value), form);
+  return KeepSecret(spec.type, std::move(value), {form, {}});
 }
 
 Result<EncapsulatedKey> SessionImpl::Encapsulate(const Key& key, const KemMechanism& mechanism,
@@ -155,7 +182,7 @@ Result<EncapsulatedKey> SessionImpl::Encapsulate(const Key& key, const KemMechan
   HSMCORE_CHECK(AllowSecret(spec.type, form));
   HSMCORE_TRY(Encapsulated made, key.Encapsulate(mechanism));
   HSMCORE_CHECK(CheckKemLength(spec, made.secret.size()));
-  HSMCORE_TRY(KeyPtr kept, KeepSecret(spec.type, std::move(made.secret), form));
+  HSMCORE_TRY(KeyPtr kept, KeepSecret(spec.type, std::move(made.secret), {form, {}}));
   return EncapsulatedKey{std::move(made.ciphertext), std::move(kept)};
 }
 
@@ -165,7 +192,7 @@ Result<KeyPtr> SessionImpl::Decapsulate(const Key& key, const KemMechanism& mech
   HSMCORE_CHECK(AllowSecret(spec.type, form));
   HSMCORE_TRY(SecretBytes value, key.Decapsulate(mechanism, ciphertext));
   HSMCORE_CHECK(CheckKemLength(spec, value.size()));
-  return KeepSecret(spec.type, std::move(value), form);
+  return KeepSecret(spec.type, std::move(value), {form, {}});
 }
 
 Result<KeyInfo> SessionImpl::ImportPublic(const PublicMaterial& material,
@@ -186,3 +213,17 @@ Result<KeyInfo> SessionImpl::ImportPublic(const PublicMaterial& material,
 }
 
 }  // namespace hsmcore::session
+
+namespace hsmcore {
+
+Status ApplyAtCreation(KeyTemplate& form, KeyClass klass, std::string_view name,
+                       std::string_view value) {
+  const auto attribute = AttributeByName(name);
+  if (attribute && keys::IsOfLife(*attribute) && klass != KeyClass::kPublicKey) {
+    return keys::SetNewLife(form.life, *attribute, value);
+  }
+  ObjectAttributes& half = klass == KeyClass::kPublicKey ? form.public_half : form.private_half;
+  return ApplyAtCreation(half, klass, name, value);
+}
+
+}  // namespace hsmcore

@@ -7,6 +7,7 @@
 #include "crypto/pkcs8_encoder.h"
 #include "crypto/wrapping.h"
 #include "hsmcore/key_reference.h"
+#include "keys/approval.h"
 #include "keys/attribute_rules.h"
 #include "keys/material.h"
 #include "session/session_impl.h"
@@ -47,7 +48,7 @@ bool IsForBothHalves(std::string_view name) {
 
 Status Apply(KeyTemplate& made, KeyType type, std::string_view name, std::string_view value) {
   const KeyClass klass = IsSecret(type) ? KeyClass::kSecretKey : KeyClass::kPrivateKey;
-  HSMCORE_CHECK(ApplyAtCreation(made.private_half, klass, name, value));
+  HSMCORE_CHECK(ApplyAtCreation(made, klass, name, value));
   if (IsSecret(type) || !IsForBothHalves(name)) return {};
   return ApplyAtCreation(made.public_half, KeyClass::kPublicKey, name, value);
 }
@@ -57,6 +58,8 @@ Status Apply(KeyTemplate& made, KeyType type, std::string_view name, std::string
 Result<KeyTemplate> TemplateOf(const UnwrapForm& form, const KeyInfo& unwrapping) {
   KeyTemplate made;
   if (IsSecret(form.type)) made = KeyTemplate::Secret();
+  made.share_with = form.share_with;
+  made.quorum = form.quorum;
   for (const auto& [name, value] : form.attributes) {
     HSMCORE_CHECK(Apply(made, form.type, name, value));
   }
@@ -178,11 +181,34 @@ Result<SessionImpl::Fresh> SessionImpl::FreshLocked(const HeldKey& key, bool pub
     return Fail(ErrorCode::kKeyGone, Cat("key ", known->handle.ToString(), " was deleted"));
   }
   fresh.info = InfoOf(*record, known->klass);
+  fresh.record = *record;
   if (!with_material) return fresh;
   const users::Actor me = Me();
   HSMCORE_TRY(const SecretBytes dek, keys::OpenGrant(*record, me.path, *me.identity));
   HSMCORE_TRY(fresh.material, keys::OpenPrivate(*record, dek));
   return fresh;
+}
+
+Status SessionImpl::TakeApprovals(const std::vector<const keys::KeyRecord*>& records) {
+  const users::Actor me = Me();
+  std::vector<const keys::KeyRecord*> guarded;
+  std::ranges::copy_if(records, std::back_inserter(guarded), [](const keys::KeyRecord* record) {
+    return record != nullptr && record->quorum.manage != 0;
+  });
+  if (guarded.empty()) return {};
+  // Both keys' in one commit, so that none is spent in vain.
+  HSMCORE_TRY([[maybe_unused]] const auto revision,
+              storage::Update(*core_->engine, [&](storage::Transaction& change) -> Status {
+                for (const keys::KeyRecord* record : guarded) {
+                  HSMCORE_CHECK(keys::SpendApproval(*core_, change, me, *record,
+                                                    QuorumService::kKeyManagement));
+                }
+                return {};
+              }));
+  for (const keys::KeyRecord* record : guarded) {
+    keys::ForgetApproval(me, *record, QuorumService::kKeyManagement);
+  }
+  return {};
 }
 
 Result<WrappedKey> SessionImpl::Wrap(const Key& wrapping, const Key& payload,
@@ -199,6 +225,10 @@ Result<WrappedKey> SessionImpl::Wrap(const Key& wrapping, const Key& payload,
     HSMCORE_TRY(const Fresh inner_now, FreshLocked(*inner, false, true));
     HSMCORE_CHECK(AllowOut(inner_now.info, *outer, outer_now.info, user_));
     HSMCORE_TRY(plain, PayloadOf(inner_now.info.public_part, inner_now.material));
+    // Anybody could wrap by a public key elsewhere.
+    const bool by_secret = outer->is_secret() && outer_now.record;
+    HSMCORE_CHECK(TakeApprovals({by_secret ? &*outer_now.record : nullptr,
+                                 inner_now.record ? &*inner_now.record : nullptr}));
   }
   if (outer->is_secret()) HSMCORE_CHECK(outer->CountUse());
   return crypto::Wrap(WrappingKeyOf(*outer), mechanism, plain);
@@ -214,13 +244,15 @@ Result<KeyPtr> SessionImpl::Unwrap(const Key& unwrapping, const WrapMechanism& m
     const std::lock_guard lock(core_->mutex);
     HSMCORE_TRY(const Fresh outer_now, FreshLocked(*outer, false, false));
     HSMCORE_TRY(made, TemplateOf(form, outer_now.info));
+    const bool token = made.private_half.flags.Has(Attribute::kToken);
+    HSMCORE_CHECK(
+        Allow(token ? policy::Operation::kManageKeys : policy::Operation::kMakeSessionKey));
+    HSMCORE_CHECK(TakeApprovals({outer_now.record ? &*outer_now.record : nullptr}));
   }
-  const bool token = made.private_half.flags.Has(Attribute::kToken);
-  HSMCORE_CHECK(Allow(token ? policy::Operation::kManageKeys : policy::Operation::kMakeSessionKey));
   HSMCORE_CHECK(outer->CountUse());
   HSMCORE_TRY(const SecretBytes plain, crypto::Unwrap(WrappingKeyOf(*outer), mechanism, wrapped));
   if (IsSecret(form.type)) {
-    return WithoutTelling(ImportSecret(form.type, plain, made.private_half), mechanism.kind);
+    return WithoutTelling(ImportSecret(form.type, plain, made), mechanism.kind);
   }
   HSMCORE_TRY(const KeyPairMaterial material, DecodePair(plain, form.type));
   return ImportPair(material, made);

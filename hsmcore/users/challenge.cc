@@ -18,6 +18,8 @@ constexpr std::string_view kTitle = "hsm token 1";
 constexpr std::string_view kWhat = "the entry of a token";
 constexpr std::size_t kNonceBytes = 16;
 constexpr unsigned kVersion = 1;
+// More than there can be.
+const storage::ListOptions kAll{.after = {}, .limit = 4 * kMaxKeyTokens, .keys_only = false};
 
 std::string EntryPath(std::string_view purpose) { return Cat(kTokenPrefix, purpose); }
 
@@ -104,7 +106,8 @@ Result<Challenge> Challenge::Decode(ByteView text) {
 }
 
 Result<Bytes> NewChallenge(cluster::Core& core, const std::string& purpose, Role role,
-                           const std::string& name, std::int64_t now, bool replace) {
+                           const std::string& name, std::int64_t now, bool replace,
+                           const std::function<Status(storage::Transaction&)>& also) {
   const Challenge made{.purpose = purpose,
                        .cluster = core.file.id,
                        .role = role,
@@ -117,6 +120,7 @@ Result<Bytes> NewChallenge(cluster::Core& core, const std::string& purpose, Role
                 const std::string path = EntryPath(purpose);
                 HSMCORE_TRY(const auto stored, change.Get(path));
                 if (!replace) HSMCORE_CHECK(CheckNoneLives(stored, now));
+                if (also) HSMCORE_CHECK(also(change));
                 change.Put(path, cbor::Encode({{"v", kVersion}, {"text", cbor::Blob(text)}}));
                 return {};
               }));
@@ -147,7 +151,7 @@ Status SpendChallenge(storage::Transaction& change, ByteView text, const Challen
 
 Status DeleteExpired(cluster::Core& core, storage::Transaction& change,
                      std::string_view purpose_prefix, std::int64_t now) {
-  HSMCORE_TRY(const auto page, core.engine->List(EntryPath(purpose_prefix), {}));
+  HSMCORE_TRY(const auto page, core.engine->List(EntryPath(purpose_prefix), kAll));
   for (const storage::Entry& entry : page) {
     const auto text = ReadEntry(entry.value);
     const auto challenge = text && *text ? Challenge::Decode(**text) : Challenge::Decode({});
@@ -158,7 +162,7 @@ Status DeleteExpired(cluster::Core& core, storage::Transaction& change,
 
 Result<std::vector<Challenge>> LiveChallenges(cluster::Core& core, std::string_view purpose_prefix,
                                               std::int64_t now) {
-  HSMCORE_TRY(const auto page, core.engine->List(EntryPath(purpose_prefix), {}));
+  HSMCORE_TRY(const auto page, core.engine->List(EntryPath(purpose_prefix), kAll));
   std::vector<Challenge> live;
   for (const storage::Entry& entry : page) {
     const auto text = ReadEntry(entry.value);

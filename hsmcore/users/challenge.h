@@ -3,6 +3,7 @@
 #define HSMCORE_USERS_CHALLENGE_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,9 +38,11 @@ struct Challenge {
 };
 
 // Puts a new one into the store and returns its text. What is there for this purpose is replaced
-// when it has expired, or `replace` says so; otherwise kTokenRefused. The caller holds core.mutex.
+// when it has expired, or `replace` says so; otherwise kTokenRefused. `also` is done in the same
+// commit. The caller holds core.mutex.
 Result<Bytes> NewChallenge(cluster::Core& core, const std::string& purpose, Role role,
-                           const std::string& name, std::int64_t now, bool replace);
+                           const std::string& name, std::int64_t now, bool replace,
+                           const std::function<Status(storage::Transaction&)>& also = {});
 
 // Ends the life of one in the commit of what it was for. kTokenRefused: spent, deleted, expired, of
 // another cluster, for another purpose or user; the detail begins with `what`.

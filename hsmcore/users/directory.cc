@@ -206,6 +206,11 @@ Result<vault::PublicIdentity> IdentityOf(cluster::Core& core, const std::string&
 
 std::string NameIn(std::string_view path) { return std::string(path.substr(path.rfind('/') + 1)); }
 
+Role RoleIn(std::string_view path) {
+  path = path.substr(0, path.rfind('/'));
+  return RoleByName(path.substr(path.rfind('/') + 1)).value_or(Role::kCryptoUser);
+}
+
 Result<std::vector<DecodedRecord>> ListDecoded(cluster::Core& core, const TrustedSigners& trusted) {
   HSMCORE_TRY(const auto paths, Paths(core, kPrefix));
   std::vector<DecodedRecord> users;

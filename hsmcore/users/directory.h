@@ -17,6 +17,8 @@
 // The users of a cluster. The caller holds core.mutex for every function here.
 namespace hsmcore::users {
 
+class Approvals;
+
 // Sign keys of the admins, by path, whom a chain of signatures ties to the root in cluster.json.
 using TrustedSigners = std::map<std::string, Bytes>;
 Result<TrustedSigners> ReadTrustedSigners(cluster::Core& core);
@@ -30,15 +32,19 @@ Result<DecodedRecord> GetUser(cluster::Core& core, Role role, std::string_view n
 // The public identity behind a path as records name it.
 Result<vault::PublicIdentity> IdentityOf(cluster::Core& core, const std::string& path);
 
-// The name in the key of a user's entry.
+// The name and the role in the key of a user's entry; of another text, a crypto user's.
 std::string NameIn(std::string_view path);
+Role RoleIn(std::string_view path);
 // All genuine records, as they are and without their signatures.
 Result<std::vector<DecodedRecord>> ListDecoded(cluster::Core& core, const TrustedSigners& trusted);
 Result<std::vector<UserRecord>> ListUsers(cluster::Core& core);
 // Names without a look into the records.
 Result<std::vector<std::string>> NamesOf(cluster::Core& core, Role role);
 
-using Actor = audit::Actor;
+// Who acts, and what others have approved for him; nobody without a login.
+struct Actor : audit::Actor {
+  Approvals* approvals = nullptr;  // nullptr: nothing
+};
 
 // The first records of a new cluster: first admin, recovery key, configuration.
 Status CreateFirstAdmin(cluster::Core& core, const vault::Identity& identity, std::string_view name,

@@ -2,7 +2,10 @@
 #ifndef HSMCORE_USERS_QUORUM_H_
 #define HSMCORE_USERS_QUORUM_H_
 
+#include <functional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "cluster/core.h"
 #include "hsmcore/quorum.h"
@@ -10,11 +13,22 @@
 #include "storage/engine.h"
 #include "users/directory.h"
 
-// The approval of m of n admins. The caller holds core.mutex for every function here.
+// The approval of m of n admins, and of m of the users of a key. The caller holds core.mutex for
+// every function here.
 namespace hsmcore::users {
 
-// What a token for a service is for (challenge.h).
-std::string PurposeOf(QuorumService service);
+// What a token is for (challenge.h): everything below this is for quorums.
+inline constexpr std::string_view kQuorumPurpose = "quorum/";
+
+// A token for a service that admins approve, or for that of a key. kTokenRefused: there is a live
+// one for this service of admins, or there are kMaxKeyTokens.
+Result<QuorumToken> NewToken(cluster::Core& core, const Actor& requester, QuorumService service);
+Result<QuorumToken> NewToken(cluster::Core& core, const Actor& requester, QuorumService service,
+                             KeyHandle key);
+// Those that have not expired, of all users.
+Result<std::vector<LiveToken>> LiveTokens(cluster::Core& core);
+// Deletes those of one user, or with nullptr of all; how many.
+Result<std::size_t> DeleteTokens(cluster::Core& core, const Actor* of);
 
 // Ends the life of the approval in the commit of what it approves, where one is needed: as many
 // admins have signed it as the service's value says. Without a quorum it does nothing.
@@ -23,8 +37,20 @@ std::string PurposeOf(QuorumService service);
 Status SpendApproval(cluster::Core& core, storage::Transaction& change, const Actor& requester,
                      QuorumService service, const QuorumToken* approval);
 
-// The token with the admin's own approval. kTokenRefused: it is not live.
-Result<QuorumToken> ApproveByLogin(cluster::Core& core, const Actor& admin,
+// What is done with a key that has a quorum of its own.
+struct KeyApproval {
+  QuorumService service = QuorumService::kKeyUsage;
+  KeyHandle key;
+  unsigned needed = 0;
+  std::function<Result<bool>(const UserRecord&)> may_approve;  // may he use the key?
+};
+// The same for a key, with what the requester was given (Actor::approvals); the caller forgets that
+// once the commit is done.
+Status SpendApproval(cluster::Core& core, storage::Transaction& change, const Actor& requester,
+                     const KeyApproval& wanted);
+
+// The token with the user's own approval. kTokenRefused: it is not live.
+Result<QuorumToken> ApproveByLogin(cluster::Core& core, const Actor& approver,
                                    const QuorumToken& token);
 
 // kClusterState: with one admin less there would be fewer than a service takes approvals.

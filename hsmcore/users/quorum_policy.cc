@@ -8,7 +8,7 @@
 namespace hsmcore {
 namespace {
 
-constexpr std::array<const char*, kQuorumServices> kNames = {"user", "quorum", "cluster"};
+constexpr std::array kNames = {"user", "quorum", "cluster", "key-management", "key-usage"};
 
 }  // namespace
 
@@ -33,7 +33,7 @@ Result<QuorumPolicy> QuorumPolicy::Decode(ByteView record,
   QuorumPolicy policy;
   HSMCORE_CHECK(kForm.Decode(record, trusted, [&](cbor::Reader& fields) {
     cbor::Reader values(fields.Map("values"), "the quorum policy");
-    for (std::size_t i = 0; i < kNames.size(); ++i) {
+    for (std::size_t i = 0; i < policy.values.size(); ++i) {
       const std::uint64_t value = values.Number(kNames[i]);
       policy.values[i] = static_cast<unsigned>(value);
       if (value < kNoQuorum || value > kMaxQuorum) fields.Refuse("values");

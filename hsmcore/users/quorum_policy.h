@@ -20,7 +20,7 @@ struct QuorumPolicy {
   static constexpr const char* kPath = "cluster/quorum-policy";
   static constexpr SignedRecord kForm{"hsm quorum policy v1", "the quorum policy"};
 
-  std::array<unsigned, kQuorumServices> values{kNoQuorum, kNoQuorum, kNoQuorum};
+  std::array<unsigned, kAdminServices> values{kNoQuorum, kNoQuorum, kNoQuorum};
   std::string signer;
 
   unsigned& operator[](QuorumService service) { return values[static_cast<std::size_t>(service)]; }

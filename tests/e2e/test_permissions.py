@@ -47,6 +47,9 @@ COMMANDS = {
     "manage backups": ["cluster", "modify", "--backup-retention-days", "30"],
     "list quorum values and tokens": ["quorum", "token-sign", "list-quorum-values"],
     "manage quorum values and tokens": ["quorum", "token-sign", "delete"],
+    "make and approve tokens for keys": ["quorum", "token-sign", "generate", "--service",
+                                         "key-usage", "--filter", "attr.label=guarded",
+                                         "--token", "TOKEN"],
 }
 
 
@@ -57,12 +60,15 @@ def crowd(home):
         home.cli("user", "create", "--username", name, "--role", role, "--password-source",
                  secret_file(home.work, name, "auditorpass"), pin=ADMIN_PIN)
     home.cli("key", "generate-symmetric", "aes", "--label", "kek", "--key-length-bytes", "32")
+    home.cli("key", "generate-asymmetric-pair", "ec", "--curve", "secp256r1", "--label", "guarded",
+             "--use-private-key-quorum-value", "1")
     return home
 
 
 def words_for(home, command):
     given = {"PASSWORD": secret_file(home.work, "new", "brandnewpass"),
-             "ARCHIVE": home.work / "audit.jsonl", "CREDENTIAL": home.work / "made.credential"}
+             "ARCHIVE": home.work / "audit.jsonl", "CREDENTIAL": home.work / "made.credential",
+             "TOKEN": home.work / "token.json"}
     return [given.get(word, word) for word in command]
 
 

@@ -37,27 +37,32 @@ def pin_of(name):
     return ADMIN_PIN if name == "admin" else f"{name}:{PASSWORD}"
 
 
-def as_admin(home, name, *words, **options):
-    return home.cli(*words, pin=pin_of(name), env={"HSM_ROLE": "admin"}, **options)
+def as_admin(home, name, *words, role="admin", **options):
+    return home.cli(*words, pin=pin_of(name), env={"HSM_ROLE": role}, **options)
 
 
-def register(home, name, key):
+def register(home, name, key, role="admin"):
     token = home.work / f"{name}.register.json"
     as_admin(home, name, "quorum", "token-sign", "generate", "--service", "registration", "--token",
-             token)
+             token, role=role)
     shell(home, "sign-tokens", KEY=f"{key}.key", FILE=token)
     as_admin(home, name, "user", "change-quorum", "token-sign", "register", "--public-key",
-             f"{key}.pem", "--signed-token", token)
+             f"{key}.pem", "--signed-token", token, role=role)
+
+
+def make_approvers(home, role):
+    """alice (RSA) and bob (Ed25519), who have registered their keys."""
+    for name, key in (("alice", "rsa"), ("bob", "ed25519")):
+        home.cli("user", "create", "--username", name, "--role", role, "--password-source",
+                 secret_file(home.work, name, PASSWORD), pin=ADMIN_PIN)
+        register(home, name, key, role)
+    return home
 
 
 @pytest.fixture
 def admins(keys):
-    """admin, alice (RSA) and bob (Ed25519); the last two have registered their keys."""
-    for name, key in (("alice", "rsa"), ("bob", "ed25519")):
-        keys.cli("user", "create", "--username", name, "--role", "admin", "--password-source",
-                 secret_file(keys.work, name, PASSWORD), pin=ADMIN_PIN)
-        register(keys, name, key)
-    return keys
+    """admin, alice and bob; the last two have registered their keys."""
+    return make_approvers(keys, "admin")
 
 
 def set_value(home, service, value, *more, **options):
@@ -73,14 +78,14 @@ def token_for(home, service, name="t.json"):
     return path
 
 
-def signed(home, token, *names):
+def signed(home, token, *names, role="admin"):
     """--approval for copies of the token that each has signed."""
     words = []
     for name in names:
         copy = home.work / f"{token.stem}-{name}.json"
         shutil.copy(token, copy)
         shell(home, "sign-approval", KEY={"alice": "rsa.key", "bob": "ed25519.key"}[name],
-              NAME=name, FILE=copy)
+              NAME=name, ROLE=role, FILE=copy)
         words += ["--approval", copy]
     return words
 
@@ -235,6 +240,171 @@ def test_a_second_live_token_is_refused_and_no_file_stays(admins):
                     "--token", "second.json", expect=3)
     assert "delete" in done.json["data"]
     assert not (admins.work / "second.json").exists()
+
+
+# ---- Quorum of a key ----
+
+
+@pytest.fixture
+def ca(keys):
+    """app's key "ca", with which he signs and which he changes when alice and bob approve."""
+    make_approvers(keys, "crypto-user")
+    keys.cli("key", "generate-asymmetric-pair", "ec", "--curve", "secp256r1", "--label", "ca",
+             "--private-attributes", "sign=true", "--share-crypto-users", "alice,bob",
+             "--use-key-quorum-value", "2", "--manage-private-key-quorum-value", "2")
+    keys.ca = ["--filter", "attr.label=ca", "attr.class=private-key"]
+    return keys
+
+
+def key_token(home, service, name="k.json", **options):
+    path = home.work / name
+    path.unlink(missing_ok=True)
+    home.cli("quorum", "token-sign", "generate", "--service", service, "--token", path, *home.ca,
+             **options)
+    return path
+
+
+def approved(home, token, *names):
+    """HSM_APPROVAL with the copies of the token that each has signed."""
+    words = signed(home, token, *names, role="crypto-user")
+    return {"HSM_APPROVAL": ":".join(str(path) for path in words[1::2])}
+
+
+def test_a_ca_signs_with_approvals(ca):
+    info = ca.cli("key", "show", *ca.ca).json["data"]["matched_keys"][0]["key-info"]
+    assert info["key-quorum-values"] == {"manage-key-quorum-value": 2, "use-key-quorum-value": 2}
+    assert [each["username"] for each in info["shared-users"]] == ["alice", "bob"]
+    make = ["req", "-x509", "-new", "-key", "hsm:ca", "-subj", "/CN=ca", "-days", "30", "-out",
+            "ca.pem"]
+    refused = ca.openssl(*make, expect=None)
+    assert refused.code != 0 and "takes the approval of 2 of its users" in refused.err
+    token = key_token(ca, "key-usage")
+    one = approved(ca, token, "alice")
+    assert ca.openssl(*make, env=one, expect=None).code != 0
+    both = approved(ca, token, "alice", "bob")
+    ca.openssl(*make, env=both)
+    ca.plain("x509", "-in", "ca.pem", "-noout", "-text")
+    ca.plain("req", "-new", "-newkey", "ed25519", "-nodes", "-keyout", "s.key", "-subj", "/CN=s",
+             "-out", "s.csr")
+    sign = ["x509", "-req", "-in", "s.csr", "-CA", "ca.pem", "-CAkey", "hsm:ca", "-out", "s.pem"]
+    again = ca.openssl(*sign, env=both, expect=None)
+    assert again.code != 0 and "used already" in again.err
+    ca.openssl(*sign, env=approved(ca, key_token(ca, "key-usage"), "alice", "bob"))
+    ca.plain("verify", "-CAfile", "ca.pem", "s.pem")
+    records = ca.admin("audit", "show").json["data"]["records"]
+    assert [each["detail"] for each in records if each["event"] == "key-use"] == [
+        "sign; approved by alice, bob"] * 2
+    expect_whole(ca)
+
+
+def test_several_signatures_take_several_tokens(ca):
+    (ca.work / "message").write_text("message")
+    names = [key_token(ca, "key-usage", f"k{i}.json") for i in range(2)]
+    listed = ca.cli("quorum", "token-sign", "list", pin=None).json["data"]["tokens"]
+    reference = ca.cli("key", "show", *ca.ca).json["data"]["matched_keys"][0]["key-reference"]
+    assert [(each["service"], each["username"], each["key-reference"]) for each in listed] == [
+        ("key-usage", "app", reference)] * 2
+    env = {"HSM_APPROVAL": ":".join(approved(ca, name, "alice", "bob")["HSM_APPROVAL"]
+                                    for name in names)}
+    sign = ["dgst", "-sha256", "-sign", "hsm:ca", "-out", "sig", "message"]
+    ca.openssl(*sign, env=env)
+    # The first one is spent: a new process goes on to the second when it was told.
+    env["HSM_APPROVAL"] = approved(ca, names[1], "alice", "bob")["HSM_APPROVAL"]
+    ca.openssl(*sign, env=env)
+    assert ca.openssl(*sign, env=env, expect=None).code != 0
+
+
+@pytest.mark.parametrize("words", [
+    ["set-attribute", "--name", "label", "--value", "renamed"], ["share", "--username", "admin2"],
+    ["unshare", "--username", "alice"], ["disable"], ["rotate"]])
+def test_a_change_takes_approvals(ca, words):
+    ca.cli("user", "create", "--username", "admin2", "--role", "crypto-user", "--password-source",
+           secret_file(ca.work, "admin2", PASSWORD), pin=ADMIN_PIN)
+    command = ["key", words[0], *ca.ca, *words[1:]]
+    done = ca.cli(*command, expect=5)
+    assert "--service key-management" in done.json["data"]
+    token = key_token(ca, "key-management")
+    ca.cli(*command, *signed(ca, token, "alice", role="crypto-user"), expect=5)
+    ca.cli(*command, *signed(ca, token, "alice", "bob", role="crypto-user"))
+    expect_whole(ca)
+
+
+def test_a_key_leaves_with_the_approval_for_both_keys(ca):
+    for label, value in (("kek", "1"), ("data", "2")):
+        ca.cli("key", "generate-symmetric", "aes", "--label", label, "--attributes", "wrap=true",
+               "unwrap=true", "--share-crypto-users", "alice", "bob", "--manage-key-quorum-value",
+               value)
+    wrap = ["key", "wrap", "aes-zero-pad", "--payload-filter", "attr.label=data",
+            "--wrapping-filter", "attr.label=kek", "--path", "data.wrapped"]
+    words = []
+    for label, option, names in (("kek", "--wrapping-approval", ["bob"]),
+                                 ("data", "--payload-approval", ["alice", "bob"])):
+        ca.cli(*wrap, *words, expect=5)
+        ca.ca = ["--filter", f"attr.label={label}"]
+        token = key_token(ca, "key-management", f"{label}.json")
+        for path in signed(ca, token, *names, role="crypto-user")[1::2]:
+            words += [option, path]
+    ca.cli(*wrap, *words)
+    unwrap = ["key", "unwrap", "aes-zero-pad", "--filter", "attr.label=kek", "--data-path",
+              "data.wrapped", "--key-type-class", "aes", "--label", "back",
+              "--share-crypto-users", "bob", "--use-key-quorum-value", "2"]
+    ca.cli(*unwrap, expect=5)
+    ca.ca = ["--filter", "attr.label=kek"]
+    done = ca.cli(*unwrap, *signed(ca, key_token(ca, "key-management"), "alice",
+                                   role="crypto-user"))
+    assert done.json["data"]["key"]["key-info"]["key-quorum-values"]["use-key-quorum-value"] == 2
+
+
+def test_one_approves_by_logging_in(ca):
+    token = key_token(ca, "key-usage")
+    for name in ("alice", "bob"):
+        done = as_admin(ca, name, "quorum", "token-sign", "approve", "--token", token,
+                        role="crypto-user")
+        assert "key-usage" in done.json["data"]["approved"]
+    (ca.work / "message").write_text("message")
+    ca.openssl("dgst", "-sha256", "-sign", "hsm:ca", "-out", "sig", "message",
+               env={"HSM_APPROVAL": str(token)})
+
+
+def test_of_two_processes_with_one_token_one_signs(ca):
+    (ca.work / "message").write_text("message")
+    env = approved(ca, key_token(ca, "key-usage"), "alice", "bob")
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        done = list(pool.map(lambda i: ca.openssl(
+            "dgst", "-sha256", "-sign", "hsm:ca", "-out", f"sig{i}", "message", env=env,
+            expect=None), range(3)))
+    assert sorted(each.code == 0 for each in done) == [False, False, True]
+
+
+@pytest.mark.parametrize("value, said", [
+    ("none.json", "none.json"), ("bad.json", "no token file"), ("/dev/null", "HSM_APPROVAL"),
+    (".", "HSM_APPROVAL")])
+def test_an_approval_that_cannot_be_read_is_named(ca, value, said):
+    (ca.work / "bad.json").write_text('{"version": "2.0"}')
+    (ca.work / "message").write_text("message")
+    done = ca.openssl("dgst", "-sha256", "-sign", "hsm:ca", "-out", "sig", "message",
+                      env={"HSM_APPROVAL": value}, expect=None)
+    assert done.code != 0 and said in done.err
+
+
+@pytest.mark.parametrize("words, code", [
+    (["--share-crypto-users", "nobody"], 3), (["--use-key-quorum-value", "2"], 2),
+    (["--use-key-quorum-value", "9"], 2), (["--share-crypto-users", "app"], 2),
+    (["--session", "--use-key-quorum-value", "1"], 5)])
+def test_a_quorum_that_nobody_could_have_is_refused(ca, words, code):
+    ca.cli("key", "generate-symmetric", "aes", "--label", "no", *words, expect=code)
+    assert ca.cli("key", "list", "--filter", "attr.label=no").json["data"]["total_key_count"] == 0
+
+
+def test_a_new_key_has_dates_and_a_limit(home):
+    made = home.cli("key", "generate-symmetric", "generic-secret", "--label", "dated",
+                    "--attributes", "start-date=2020-01-01", "end-date=2099-12-31", "use-limit=2")
+    attributes = made.json["data"]["key"]["attributes"]
+    assert attributes["start-date"] == "2020-01-01T00:00:00Z"
+    assert attributes["end-date"] == "2099-12-31T00:00:00Z"
+    assert attributes["use-limit"] == 2
+    home.cli("key", "generate-symmetric", "generic-secret", "--label", "bad", "--attributes",
+             "start-date=2020-01-01", "end-date=2019-12-31", expect=2)
 
 
 # ---- MFA ----

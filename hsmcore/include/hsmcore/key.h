@@ -27,6 +27,16 @@ struct SharedGroup {
   std::vector<std::string> former;   // who may use it no longer, until he seals it anew still in it
 };
 
+// How many of the users of a key (its owner and those it is shared with) must approve what is done
+// with its private half or secret value. Set when the key is made, for good. 0: no approval.
+// CloudHSM's manage-key-quorum-value and use-key-quorum-value; hsmcore/quorum.h.
+struct KeyQuorum {
+  unsigned manage = 0;  // to change it, to share it, to wrap it, to wrap and unwrap by it
+  unsigned use = 0;     // to sign; nothing else is done with it then
+  bool any() const { return manage != 0 || use != 0; }
+  friend bool operator==(const KeyQuorum&, const KeyQuorum&) = default;
+};
+
 // What may be told about one key object (one half of a pair, or a secret key).
 struct KeyInfo {
   KeyHandle handle;
@@ -43,6 +53,7 @@ struct KeyInfo {
   // Uses of a key with a use-limit that all processes together have had or have reserved.
   std::optional<std::uint64_t> use_count = {};
   std::vector<SharedGroup> groups = {};
+  KeyQuorum quorum = {};
   // NOLINTEND(readability-redundant-member-init)
 
   KeyType type() const { return TypeOf(public_part); }
@@ -94,8 +105,9 @@ bool HasEddsaInstances();
 //   kKeyGone            deleted or changed since it was loaded: load it again
 //   kKeyInactive        disabled, or not within its dates
 //   kKeyUsedUp          its use-limit is reached; with a use-limit also the errors of the store
-//   kRoleForbids        shared: the owner alone does this, or shares it no longer
-//   kPublicKeyOnly      the operation needs the private half
+//   kQuorumRequired     it takes the approval of others (Session::PresentApproval), or does this
+//   not kTokenRefused       the approval does not count kRoleForbids        shared: the owner alone
+//   does this, or shares it no longer kPublicKeyOnly      the operation needs the private half
 //   kKeyTypeMismatch    the mechanism is for another key type
 //   kMechanism, kDigest, kDataLength   parameters or data that do not fit
 class Key {

@@ -52,9 +52,20 @@ struct KeyQuery {
 struct KeyTemplate {
   ObjectAttributes private_half = DefaultAttributes(KeyClass::kPrivateKey);
   ObjectAttributes public_half = DefaultAttributes(KeyClass::kPublicKey);
+  // Of a persistent private or secret key. With initialisers, so that an aggregate may leave them
+  // out.
+  // NOLINTBEGIN(readability-redundant-member-init)
+  KeyLife life = {};                         // its start, end and use_limit
+  std::vector<std::string> share_with = {};  // crypto users, by name
+  KeyQuorum quorum = {};                     // at most as many as they are, and the owner
+  // NOLINTEND(readability-redundant-member-init)
 
   static KeyTemplate Secret() { return {DefaultAttributes(KeyClass::kSecretKey), {}}; }
 };
+
+// ApplyAtCreation for a half of a new key, and for the attributes of its life.
+Status ApplyAtCreation(KeyTemplate& form, KeyClass klass, std::string_view name,
+                       std::string_view value);
 
 // What Session::Encapsulate makes: the ciphertext is for the owner of the public key, who gets the
 // same secret out of it.
@@ -122,7 +133,8 @@ class Session {
 
   // Generates a pair or, by the type, a secret key. token in the template's private half:
   // persistent, acknowledged when it is durable, and needs a crypto user; otherwise it lives in
-  // this process. Errors: kKeySize, kAttributeValue, kQuotaExceeded.
+  // this process. Errors: kKeySize, kAttributeValue, kQuotaExceeded; kUserNotFound: of those it is
+  // shared with; kInvalidArgument: fewer users than its quorum; kSessionKey: shared or with a life.
   virtual Result<KeyPtr> Generate(const KeySpec& spec, const KeyTemplate& form) = 0;
 
   // Takes in a key from outside: local and never-extractable are false. kKeyImport when the halves
@@ -131,7 +143,11 @@ class Session {
   // A secret key. kKeySize: its length does not fit the type; kKeyImport: a 3DES key whose parts
   // are equal.
   virtual Result<KeyPtr> ImportSecret(KeyType type, const SecretBytes& value,
-                                      const ObjectAttributes& form) = 0;
+                                      const KeyTemplate& form) = 0;
+  Result<KeyPtr> ImportSecret(KeyType type, const SecretBytes& value,
+                              const ObjectAttributes& form) {
+    return ImportSecret(type, value, KeyTemplate{form, {}});
+  }
   // A new secret key from a held one (Key::Derive), which never leaves the HSM. spec.secret_bytes
   // says how long; 0: as Generate. As a key from outside, it is not local and not
   // never-extractable.
@@ -268,8 +284,14 @@ class Session {
   // A token without signatures, which this admin alone can spend. kTokenRefused: there is a live
   // one for the service.
   virtual Result<QuorumToken> NewQuorumToken(QuorumService service) = 0;
+  // The same of a crypto user for a key that he may use. There can be several.
+  virtual Result<QuorumToken> NewKeyToken(QuorumService service, KeyHandle key) = 0;
+  // Gives the session the signed token for a key: what the key's quorum guards finds it, and spends
+  // it when it is done. A session keeps several, and uses the oldest first. Not looked at before.
+  virtual void PresentApproval(QuorumToken token) = 0;
   // The token with one's own approval, and with one's share of the recovery key where it is split:
-  // what a reset of a password needs, and no signature by openssl gives. Admin only. kTokenRefused.
+  // what a reset of a password needs, and no signature by openssl gives. An admin, or for a key a
+  // crypto user who may use it. kTokenRefused.
   virtual Result<QuorumToken> ApproveToken(const QuorumToken& token) = 0;
   // Needs no login.
   virtual Result<std::vector<LiveToken>> QuorumTokens() = 0;

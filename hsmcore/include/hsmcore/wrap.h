@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "hsmcore/key.h"
 #include "hsmcore/types.h"
 
 namespace hsmcore {
@@ -59,6 +60,11 @@ struct UnwrapForm {
   // pair it is the private half; label, id and token are the public half's too. What is not named
   // has the default of its class, or the value of the unwrapping key's unwrap-template.
   std::vector<std::pair<std::string, std::string>> attributes;
+  // As in KeyTemplate. NOLINTBEGIN(readability-redundant-member-init): an aggregate may leave them
+  // out
+  std::vector<std::string> share_with = {};
+  KeyQuorum quorum = {};
+  // NOLINTEND(readability-redundant-member-init)
 };
 
 }  // namespace hsmcore

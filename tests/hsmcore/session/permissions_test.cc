@@ -33,7 +33,8 @@ constexpr const char* kPassword = "auditorpass";
 struct Stage {
   TestCluster cluster;
   ClusterPtr clone;
-  KeyHandle key;  // of the crypto user
+  KeyHandle key;      // of the crypto user
+  KeyHandle guarded;  // likewise, by a quorum
 };
 
 // One of each kind, as that asker's session would do it.
@@ -140,6 +141,10 @@ const std::map<Operation, Try>& Tries() {
        [](Stage&, Session& session) {
          return CodeOf(session.NewQuorumToken(QuorumService::kUser));
        }},
+      {Operation::kApproveKeyUse,
+       [](Stage& stage, Session& session) {
+         return CodeOf(session.NewKeyToken(QuorumService::kKeyUsage, stage.guarded));
+       }},
   };
   return kTries;
 }
@@ -174,6 +179,10 @@ TEST_P(PermissionTest, IsAsTheTableSays) {
   const auto key = stage.cluster.User()->Generate(test::SpecOf(KeyType::kEc), form);
   ASSERT_TRUE(key) << key.error().Message();
   stage.key = (*key)->private_info()->handle;
+  form.quorum.use = 1;
+  const auto guarded = stage.cluster.User()->Generate(test::SpecOf(KeyType::kEc), form);
+  ASSERT_TRUE(guarded) << guarded.error().Message();
+  stage.guarded = (*guarded)->private_info()->handle;
   const auto backup = stage.cluster->CreateBackup({});
   ASSERT_TRUE(backup);
   const test::TemporaryDirectory other;

@@ -29,7 +29,7 @@ using QuorumTest = test::QuorumFixture;
 TEST_F(QuorumTest, WithoutAValueNothingTakesAnApproval) {
   const auto values = cluster_->Anonymous()->QuorumValues();
   ASSERT_EQ(CodeOf(values), "ok");
-  ASSERT_EQ(values->size(), kQuorumServices);
+  ASSERT_EQ(values->size(), kAdminServices);
   for (const QuorumValue& value : *values) EXPECT_EQ(value.value, kNoQuorum);
   EXPECT_EQ(Create("one", nullptr), "ok");
 }
@@ -126,10 +126,11 @@ class QuorumTimeTest : public QuorumTest, public testing::WithParamInterface<std
 TEST_P(QuorumTimeTest, AnExpiredTokenIsRefused) {
   Set(QuorumService::kUser, 2);
   const auto core = test::OpenBeside(cluster_);
-  const auto text = users::NewChallenge(*core, users::PurposeOf(QuorumService::kUser), Role::kAdmin,
-                                        "admin", std::time(nullptr) + GetParam(), false);
+  const auto text = users::NewChallenge(*core, "quorum/user", Role::kAdmin, "admin",
+                                        std::time(nullptr) + GetParam(), false);
   ASSERT_EQ(CodeOf(text), "ok");
-  QuorumToken token{QuorumService::kUser, *text, {}};
+  QuorumToken token;
+  token.approval_data = *text;
   for (const char* name : {"alice", "bob"}) signers_.at(name).Approve(token, name);
   EXPECT_EQ(Create("one", &token), kRefused);
   const auto live = cluster_->Anonymous()->QuorumTokens();
