@@ -2,8 +2,10 @@
 #include <syslog.h>
 
 #include <chrono>
+#include <filesystem>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -13,6 +15,7 @@
 #include "files.h"
 #include "hsmcore/audit.h"
 #include "hsmcore/cluster.h"
+#include "token_file.h"
 
 namespace hsmctl {
 namespace {
@@ -53,10 +56,16 @@ struct VerifyOptions {
 struct KeyUseOptions {
   std::string mode;
   std::vector<std::string> keys;
+  std::vector<std::string> approval;
 };
 
 struct FileOptions {
   std::string path;
+};
+
+struct RotateOptions {
+  std::string path;
+  std::vector<std::string> approval;
 };
 
 // An admin or an auditor, as he is.
@@ -160,12 +169,22 @@ Result<Report> Export(const Context& context, const ExportOptions& given) {
 }
 
 // The file is durable before anything leaves the store.
-Result<Report> Rotate(const Context& context, const FileOptions& given) {
+Result<Report> Rotate(const Context& context, const RotateOptions& given) {
+  HSMCORE_TRY(const Approval approval, Approval::Read(given.approval));
   HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
   HSMCORE_TRY(const SessionPtr session,
               context.Login(*cluster, context.login(), hsmcore::Role::kAdmin));
   HSMCORE_TRY(const Exported exported, ExportToFile(*session, {}, given.path));
-  HSMCORE_CHECK(session->RotateAudit(exported.last));
+  const hsmcore::Status rotated = session->RotateAudit(exported.last, approval.token());
+  if (!rotated) {
+    const ErrorCode code = rotated.error().code();
+    // Nothing has left the store, and the file would stand in the way of the next try.
+    if (code == ErrorCode::kQuorumRequired || code == ErrorCode::kTokenRefused) {
+      std::error_code ignored;
+      std::filesystem::remove(given.path, ignored);
+    }
+    return std::unexpected(rotated.error());
+  }
   return MessageReport(
       "Moved the records up to " + std::to_string(exported.last) + " to " + given.path,
       ExportedJson(exported, given.path));
@@ -281,10 +300,12 @@ Result<Report> SetKeyUse(const Context& context, const KeyUseOptions& given) {
     HSMCORE_TRY(const hsmcore::KeyHandle handle, hsmcore::KeyHandle::Parse(reference));
     keys.push_back(handle);
   }
+  HSMCORE_TRY(const Approval approval, Approval::Read(given.approval));
   HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
   HSMCORE_TRY(const SessionPtr session,
               context.Login(*cluster, context.login(), hsmcore::Role::kAdmin));
-  HSMCORE_CHECK(session->SetKeyUseAudit(*hsmcore::KeyUseAuditByName(given.mode), keys));
+  HSMCORE_CHECK(
+      session->SetKeyUseAudit(*hsmcore::KeyUseAuditByName(given.mode), keys, approval.token()));
   return MessageReport("The use of " +
                            (keys.empty() ? "all keys" : std::to_string(keys.size()) + " keys") +
                            " is recorded: " + given.mode,
@@ -366,6 +387,7 @@ void AddSetKeyUse(CLI::App& group, SelectedCommand& selected) {
       ->type_name("MODE");
   app->add_option("--key", options->keys, "Only for these; else for all without one of their own")
       ->type_name("REFERENCE");
+  AddApprovalOption(*app, options->approval);
 }
 
 }  // namespace
@@ -388,7 +410,7 @@ void AddAuditCommands(CLI::App& parent, SelectedCommand& selected) {
       Checkpoint);
   checkpoint.app->add_option("--path", checkpoint.options->path, "The file; it must not exist")
       ->type_name("FILE");
-  const auto rotate = AddCommand<FileOptions>(
+  const auto rotate = AddCommand<RotateOptions>(
       *group, selected,
       {.name = "rotate",
        .description = "Moves the records to a file; the chain goes on. Takes an admin",
@@ -397,6 +419,7 @@ void AddAuditCommands(CLI::App& parent, SelectedCommand& selected) {
   rotate.app->add_option("--path", rotate.options->path, "The file; it must not exist")
       ->required()
       ->type_name("FILE");
+  AddApprovalOption(*rotate.app, rotate.options->approval);
 }
 
 }  // namespace hsmctl

@@ -116,6 +116,7 @@ constexpr auto kEvents = std::to_array<AuditEventRow>({
     {kClusterRestore, "cluster-restore", "CN_RESTORE_BEGIN"},
     {kClusterModify, "cluster-modify", ""},
     {kClusterSync, "cluster-sync", ""},
+    {kClusterZeroize, "cluster-zeroize", ""},
     {kHsmCreate, "hsm-create", "CN_RESTORE_BEGIN"},
     {kHsmDelete, "hsm-delete", ""},
     {kHsmStop, "hsm-stop", ""},

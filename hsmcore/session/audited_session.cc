@@ -2,6 +2,7 @@
 #include "session/audited_session.h"
 
 #include <mutex>
+#include <tuple>
 #include <utility>
 
 #include "base/text.h"
@@ -38,7 +39,7 @@ audit::Actor ActorOf(const Session& session) {
 }
 
 // A store that cannot be written lets nothing through that is refused.
-Status AuditedSession::Note(audit::Entry entry, ErrorCode result) {
+Status AuditedSession::Note(audit::Entry entry, ErrorCode result) const {
   entry.result = result;
   const std::lock_guard lock(core_->mutex);
   const Status noted = audit::Note(*core_->engine, actor(), entry);
@@ -394,14 +395,19 @@ Result<AuditRecord> AuditedSession::CreateAuditCheckpoint() {
   return Audit(Named(kAuditCheckpoint), [&] { return session_->CreateAuditCheckpoint(); });
 }
 
-Status AuditedSession::SetKeyUseAudit(KeyUseAudit mode, const std::vector<KeyHandle>& keys) {
+Status AuditedSession::SetKeyUseAudit(KeyUseAudit mode, const std::vector<KeyHandle>& keys,
+                                      const QuorumToken* approval) {
   return Audit(OfKeys(kClusterModify, keys, Cat("key-use-audit=", NameOf(mode))),
-               [&] { return session_->SetKeyUseAudit(mode, keys); });
+               [&] { return session_->SetKeyUseAudit(mode, keys, approval); });
 }
 
-Status AuditedSession::RotateAudit(std::uint64_t last) {
+Status AuditedSession::RotateAudit(std::uint64_t last, const QuorumToken* approval) {
   return Noted(Named(kAuditRotate, Cat("up to ", last)),
-               [&] { return session_->RotateAudit(last); });
+               [&] { return session_->RotateAudit(last, approval); });
+}
+
+void AuditedSession::NoteRefused(audit::Entry entry, ErrorCode code) const {
+  std::ignore = Note(std::move(entry), code);
 }
 
 }  // namespace hsmcore::session

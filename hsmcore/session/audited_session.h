@@ -111,8 +111,14 @@ class AuditedSession final : public Session {
                    const std::function<void(const AuditRecord&)>& visit) override;
   Result<AuditReport> VerifyAudit(std::span<const AuditCheckpoint> checkpoints) override;
   Result<AuditRecord> CreateAuditCheckpoint() override;
-  Status RotateAudit(std::uint64_t last) override;
-  Status SetKeyUseAudit(KeyUseAudit mode, const std::vector<KeyHandle>& keys) override;
+  using Session::RotateAudit;
+  Status RotateAudit(std::uint64_t last, const QuorumToken* approval) override;
+  using Session::SetKeyUseAudit;
+  Status SetKeyUseAudit(KeyUseAudit mode, const std::vector<KeyHandle>& keys,
+                        const QuorumToken* approval) override;
+
+  // For what is no call of a session.
+  void NoteRefused(audit::Entry entry, ErrorCode code) const;
 
  private:
   // Does it with a scope of that entry; a refusal is noted.
@@ -121,7 +127,7 @@ class AuditedSession final : public Session {
   // The same for what commits nothing: done, it is noted.
   template <class Call>
   auto Noted(audit::Entry entry, const Call& call) -> decltype(call());
-  Status Note(audit::Entry entry, ErrorCode result);
+  Status Note(audit::Entry entry, ErrorCode result) const;
   Result<KeyPtr> NoteForbidden(const KeyQuery& query, Result<KeyPtr> key);
 
   const std::shared_ptr<cluster::Core> core_;

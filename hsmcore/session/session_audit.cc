@@ -8,8 +8,8 @@
 #include "audit/record.h"
 #include "base/text.h"
 #include "session/session_impl.h"
+#include "users/change_setting.h"
 #include "users/key_use_policy.h"
-#include "users/setting.h"
 
 namespace hsmcore::session {
 namespace {
@@ -111,32 +111,25 @@ Result<AuditRecord> SessionImpl::CreateAuditCheckpoint() {
   return DecodeAuditRecord(stored ? stored->value : Bytes());
 }
 
-Status SessionImpl::SetKeyUseAudit(KeyUseAudit mode, const std::vector<KeyHandle>& keys) {
+Status SessionImpl::SetKeyUseAudit(KeyUseAudit mode, const std::vector<KeyHandle>& keys,
+                                   const QuorumToken* approval) {
   HSMCORE_CHECK(Allow(policy::Operation::kModifyCluster));
   const std::lock_guard lock(core_->mutex);
-  HSMCORE_TRY([[maybe_unused]] const auto writer, core_->engine->LockForUpdate());
-  HSMCORE_TRY(auto stored, users::ReadSetting<users::KeyUsePolicy>(*core_));
-  users::KeyUsePolicy policy = std::move(stored).value_or(users::KeyUsePolicy());
-  if (keys.empty()) policy.all = mode;
-  for (const KeyHandle handle : keys) {
-    HSMCORE_TRY(const auto record, keys::Read(*core_, handle, users::Actor()));
-    if (!record) {
-      return Fail(ErrorCode::kKeyNotFound, Cat("there is no key ", handle.ToString()));
+  const auto change = [&](users::KeyUsePolicy& policy) -> Status {
+    if (keys.empty()) policy.all = mode;
+    for (const KeyHandle handle : keys) {
+      HSMCORE_TRY(const auto record, keys::Read(*core_, handle, users::Actor()));
+      if (!record) {
+        return Fail(ErrorCode::kKeyNotFound, Cat("there is no key ", handle.ToString()));
+      }
+      policy.keys[handle.PrivateHalf()] = mode;
     }
-    policy.keys[handle.PrivateHalf()] = mode;
-  }
-  if (policy.keys.size() > users::KeyUsePolicy::kMostKeys) {
+    if (policy.keys.size() <= users::KeyUsePolicy::kMostKeys) return {};
     return Fail(ErrorCode::kQuotaExceeded,
                 Cat("at most ", users::KeyUsePolicy::kMostKeys,
                     " keys have a setting of their own; set it for all keys"));
-  }
-  policy.signer = login_->path();
-  HSMCORE_TRY([[maybe_unused]] const auto revision,
-              storage::Update(*core_->engine, [&](storage::Transaction& change) -> Status {
-                change.Put(users::KeyUsePolicy::kPath, policy.Encode(login_->identity));
-                return {};
-              }));
-  return {};
+  };
+  return users::ChangeSetting<users::KeyUsePolicy>(*core_, Me(), approval, change);
 }
 
 void SessionImpl::ChooseUseLog(KeyHandle handle, HeldKey::Parts& parts) {
@@ -147,10 +140,11 @@ void SessionImpl::ChooseUseLog(KeyHandle handle, HeldKey::Parts& parts) {
   parts.strict_use_log = mode == KeyUseAudit::kStrict;
 }
 
-Status SessionImpl::RotateAudit(std::uint64_t last) {
+Status SessionImpl::RotateAudit(std::uint64_t last, const QuorumToken* approval) {
   HSMCORE_CHECK(Allow(policy::Operation::kRotateAuditLog));
   const std::lock_guard lock(core_->mutex);
   HSMCORE_CHECK(CheckStillThere());
+  HSMCORE_CHECK(SpendForCluster(approval));
   return audit::Rotate(*core_->engine, last);
 }
 

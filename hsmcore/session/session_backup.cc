@@ -12,8 +12,8 @@
 #include "session/type_change.h"
 #include "users/availability_policy.h"
 #include "users/backup_policy.h"
+#include "users/change_setting.h"
 #include "users/quorum.h"
-#include "users/setting.h"
 
 namespace hsmcore::session {
 namespace {
@@ -135,34 +135,32 @@ Result<BackupInfo> SessionImpl::RestoreDeletedBackup(std::string_view id) {
 Status SessionImpl::SetBackupRetention(unsigned days, const QuorumToken* approval) {
   HSMCORE_CHECK(Allow(policy::Operation::kManageBackups));
   HSMCORE_CHECK(users::CheckRetention(days));
-  return PutBackupPolicy([days](users::BackupPolicy& policy) { policy.retention_days = days; },
-                         approval);
+  const std::lock_guard lock(core_->mutex);
+  return users::ChangeSetting<users::BackupPolicy>(*core_, Me(), approval,
+                                                   [&](users::BackupPolicy& policy) -> Status {
+                                                     policy.retention_days = days;
+                                                     return {};
+                                                   });
 }
 
 Status SessionImpl::SetAutomaticBackups(bool automatic, const QuorumToken* approval) {
   HSMCORE_CHECK(Allow(policy::Operation::kManageBackups));
-  return PutBackupPolicy([automatic](users::BackupPolicy& policy) { policy.automatic = automatic; },
-                         approval);
-}
-
-// What is not changed stays.
-Status SessionImpl::PutBackupPolicy(const std::function<void(users::BackupPolicy&)>& change,
-                                    const QuorumToken* approval) {
-  users::BackupPolicy policy;
-  {
-    const std::lock_guard lock(core_->mutex);
-    HSMCORE_TRY(auto now, users::ReadSetting<users::BackupPolicy>(*core_));
-    if (now) policy = *std::move(now);
-  }
-  change(policy);
-  policy.signer = login_->path();
-  return PutSetting(users::BackupPolicy::kPath, policy.Encode(login_->identity), approval);
+  const std::lock_guard lock(core_->mutex);
+  return users::ChangeSetting<users::BackupPolicy>(*core_, Me(), approval,
+                                                   [&](users::BackupPolicy& policy) -> Status {
+                                                     policy.automatic = automatic;
+                                                     return {};
+                                                   });
 }
 
 Status SessionImpl::SetKeyAvailabilityCheck(bool check, const QuorumToken* approval) {
   HSMCORE_CHECK(Allow(policy::Operation::kModifyCluster));
-  const users::AvailabilityPolicy policy{check, login_->path()};
-  return PutSetting(users::AvailabilityPolicy::kPath, policy.Encode(login_->identity), approval);
+  const std::lock_guard lock(core_->mutex);
+  return users::ChangeSetting<users::AvailabilityPolicy>(
+      *core_, Me(), approval, [&](users::AvailabilityPolicy& policy) -> Status {
+        policy.check = check;
+        return {};
+      });
 }
 
 Result<TypeChangeReport> SessionImpl::ChangeType(const TypeChangeOptions& wanted,
@@ -173,25 +171,18 @@ Result<TypeChangeReport> SessionImpl::ChangeType(const TypeChangeOptions& wanted
   HSMCORE_TRY(const cluster::ClusterFile file, cluster::ReadClusterFile(core_->home));
   // One that was cut short has had its approval.
   if (file.state == ClusterState::kActive) {
-    HSMCORE_TRY([[maybe_unused]] const auto revision,
-                storage::Update(*core_->engine, [&](storage::Transaction& change) {
-                  return users::SpendApproval(*core_, change, Me(), QuorumService::kCluster,
-                                              approval);
-                }));
+    HSMCORE_CHECK(SpendForCluster(approval));
   }
   HSMCORE_TRY(TypeChangeReport report, session::ChangeType(*core_, Me(), wanted, progress));
   if (report.rolled_back) HSMCORE_CHECK(RefreshMarks());
   return report;
 }
 
-Status SessionImpl::PutSetting(const char* path, const Bytes& record, const QuorumToken* approval) {
-  const std::lock_guard lock(core_->mutex);
+Status SessionImpl::SpendForCluster(const QuorumToken* approval) {
   HSMCORE_TRY([[maybe_unused]] const auto revision,
-              storage::Update(*core_->engine, [&](storage::Transaction& change) -> Status {
-                HSMCORE_CHECK(
-                    users::SpendApproval(*core_, change, Me(), QuorumService::kCluster, approval));
-                change.Put(path, record);
-                return {};
+              storage::Update(*core_->engine, [&](storage::Transaction& change) {
+                return users::SpendApproval(*core_, change, Me(), QuorumService::kCluster,
+                                            approval);
               }));
   return {};
 }

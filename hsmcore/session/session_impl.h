@@ -116,16 +116,18 @@ class SessionImpl final : public Session {
                    const std::function<void(const AuditRecord&)>& visit) override;
   Result<AuditReport> VerifyAudit(std::span<const AuditCheckpoint> checkpoints) override;
   Result<AuditRecord> CreateAuditCheckpoint() override;
-  Status RotateAudit(std::uint64_t last) override;
-  Status SetKeyUseAudit(KeyUseAudit mode, const std::vector<KeyHandle>& keys) override;
+  using Session::RotateAudit;
+  Status RotateAudit(std::uint64_t last, const QuorumToken* approval) override;
+  using Session::SetKeyUseAudit;
+  Status SetKeyUseAudit(KeyUseAudit mode, const std::vector<KeyHandle>& keys,
+                        const QuorumToken* approval) override;
 
   // Who acts; nobody without a login.
   users::Actor Me() const { return login_ ? login_->actor(approvals_.get()) : users::Actor(); }
 
  private:
-  Status PutSetting(const char* path, const Bytes& record, const QuorumToken* approval);
-  Status PutBackupPolicy(const std::function<void(users::BackupPolicy&)>& change,
-                         const QuorumToken* approval);
+  // For what has no commit of its own that it could be spent in; core_->mutex is held.
+  Status SpendForCluster(const QuorumToken* approval);
   struct Cached {
     std::shared_ptr<const HeldKey> key;
     std::uint64_t last_used = 0;

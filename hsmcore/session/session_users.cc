@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "session/session_impl.h"
 #include "session/user_deletion.h"
+#include "users/change_setting.h"
 #include "users/lifecycle.h"
 #include "users/lockout.h"
 #include "users/lockout_policy.h"
@@ -61,8 +62,12 @@ Status SessionImpl::SetUnlockAfter(unsigned minutes, const QuorumToken* approval
     return Fail(ErrorCode::kInvalidArgument, Cat("a locked user is free again after at most ",
                                                  kMaxUnlockMinutes, " minutes, or never (0)"));
   }
-  const users::LockoutPolicy policy{minutes, login_->path()};
-  return PutSetting(users::LockoutPolicy::kPath, policy.Encode(login_->identity), approval);
+  const std::lock_guard lock(core_->mutex);
+  return users::ChangeSetting<users::LockoutPolicy>(*core_, Me(), approval,
+                                                    [&](users::LockoutPolicy& policy) -> Status {
+                                                      policy.unlock_after_minutes = minutes;
+                                                      return {};
+                                                    });
 }
 
 Status SessionImpl::UnlockUser(std::string_view name, Role role) {

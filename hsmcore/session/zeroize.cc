@@ -15,6 +15,7 @@
 #include "cluster/shred.h"
 #include "hsmcore/backup.h"
 #include "policy/gate.h"
+#include "session/audited_session.h"
 #include "session/changing.h"
 #include "storage/generation_map.h"
 
@@ -60,8 +61,16 @@ bool TakesLogin(const ClusterFile& file) {
 // For people: who does it.
 Result<std::string> Authorise(const ClusterFile& file, const Session* admin) {
   if (admin == nullptr) return Cat("user id ", geteuid(), ", without a login");
-  HSMCORE_CHECK(policy::Allow(policy::Operation::kZeroize,
-                              admin->logged_in() ? std::optional(admin->role()) : std::nullopt));
+  const Status allowed =
+      policy::Allow(policy::Operation::kZeroize,
+                    admin->logged_in() ? std::optional(admin->role()) : std::nullopt);
+  if (!allowed) {
+    const auto* audited = dynamic_cast<const session::AuditedSession*>(admin);
+    if (audited != nullptr && admin->logged_in()) {
+      audited->NoteRefused(audit::Named(AuditEvent::kClusterZeroize), allowed.error().code());
+    }
+    return std::unexpected(allowed.error());
+  }
   if (admin->cluster_id() == file.id) return Cat("admin ", admin->user());
   return Fail(ErrorCode::kRoleForbids, "the login is for another cluster");
 }

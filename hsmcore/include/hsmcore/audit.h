@@ -24,6 +24,7 @@ enum class AuditEvent : std::uint8_t {
   kClusterRestore,  // from a backup
   kClusterModify,
   kClusterSync,
+  kClusterZeroize,  // was refused; what is done leaves no log
   kHsmCreate,
   kHsmDelete,
   kHsmStop,

@@ -20,7 +20,7 @@ namespace hsmcore {
 enum class QuorumService : std::uint8_t {
   kUser,     // create and delete users, change another's password or MFA
   kQuorum,   // change a quorum value
-  kCluster,  // change the settings of the cluster
+  kCluster,  // change the settings of the cluster, take records out of its audit log
   kLastOfAdmins = kCluster,
   // Of one key (KeyQuorum):
   kKeyManagement,  // change it, share it, wrap it, wrap and unwrap by it

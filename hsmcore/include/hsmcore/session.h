@@ -362,12 +362,17 @@ class Session {
   // elsewhere, it is the proof that the log went so far.
   virtual Result<AuditRecord> CreateAuditCheckpoint() = 0;
   // Takes the records up to `last` out of the store, the newest one excepted. Whoever calls has
-  // them, durable. Takes an admin.
-  virtual Status RotateAudit(std::uint64_t last) = 0;
+  // them, durable. Takes an admin. Guarded by QuorumService::kCluster.
+  virtual Status RotateAudit(std::uint64_t last, const QuorumToken* approval) = 0;
+  Status RotateAudit(std::uint64_t last) { return RotateAudit(last, nullptr); }
   // Whether the log tells of the use of these keys, by any of their handles, or, without any, of
   // all that have no setting of their own. Counts from the next time that a key is loaded. Takes an
-  // admin. kKeyNotFound, kQuotaExceeded.
-  virtual Status SetKeyUseAudit(KeyUseAudit mode, const std::vector<KeyHandle>& keys) = 0;
+  // admin. kKeyNotFound, kQuotaExceeded. Guarded by QuorumService::kCluster.
+  virtual Status SetKeyUseAudit(KeyUseAudit mode, const std::vector<KeyHandle>& keys,
+                                const QuorumToken* approval) = 0;
+  Status SetKeyUseAudit(KeyUseAudit mode, const std::vector<KeyHandle>& keys) {
+    return SetKeyUseAudit(mode, keys, nullptr);
+  }
 };
 
 }  // namespace hsmcore

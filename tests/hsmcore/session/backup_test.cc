@@ -400,6 +400,23 @@ TEST_F(DailyBackupTest, IsLeftToOthersWhenItTakesLong) {
   EXPECT_EQ(After(kDay, 3), "made");
 }
 
+// Two admins, each with the cluster open for himself.
+TEST_F(DailyBackupTest, OneSettingDoesNotTakeTheOtherBack) {
+  const auto beside = Cluster::Open(cluster_.home()).value();
+  const auto other =
+      beside->Login(CredentialOf("admin", test::kAdminPassword), Role::kAdmin).value();
+  const auto admin = cluster_.Admin();
+  for (unsigned round = 0; round < 20; ++round) {
+    const bool automatic = round % 2 != 0;
+    auto set =
+        std::async(std::launch::async, [&] { return other->SetAutomaticBackups(automatic); });
+    EXPECT_EQ(CodeOf(admin->SetBackupRetention(30 + round)), "ok");
+    EXPECT_EQ(CodeOf(set.get()), "ok");
+    EXPECT_EQ(cluster_->BackupRetention().value(), 30 + round);
+    EXPECT_EQ(cluster_->AutomaticBackups().value(), automatic) << round;
+  }
+}
+
 TEST_F(DailyBackupTest, CanBeSwitchedOff) {
   EXPECT_EQ(CodeOf(cluster_.User()->SetAutomaticBackups(false)), Text(ErrorCode::kRoleForbids));
   ASSERT_EQ(CodeOf(cluster_.Admin()->SetBackupRetention(30)), "ok");

@@ -120,6 +120,18 @@ TEST_F(QuorumTest, AnEditedTokenIsRefused) {
   EXPECT_EQ(Create("one", &token), "ok");
 }
 
+TEST_F(QuorumTest, TheAuditLogIsOfTheCluster) {
+  Set(QuorumService::kCluster, 2);
+  const auto admin = cluster_.Admin();
+  EXPECT_EQ(CodeOf(admin->SetKeyUseAudit(KeyUseAudit::kStrict, {})), kRequired);
+  EXPECT_EQ(CodeOf(admin->RotateAudit(2)), kRequired);
+  QuorumToken token = Token(QuorumService::kCluster, {"alice", "bob"});
+  EXPECT_EQ(CodeOf(admin->SetKeyUseAudit(KeyUseAudit::kStrict, {}, &token)), "ok");
+  EXPECT_EQ(CodeOf(admin->RotateAudit(2, &token)), kRefused);
+  token = Token(QuorumService::kCluster, {"alice", "bob"});
+  EXPECT_EQ(CodeOf(admin->RotateAudit(2, &token)), "ok");
+}
+
 // Tokens that were made some time ago, by another process with the store open.
 class QuorumTimeTest : public QuorumTest, public testing::WithParamInterface<std::int64_t> {};
 

@@ -211,6 +211,14 @@ TEST_F(ZeroizeTest, AnAdminOfThisClusterOrNobody) {
     EXPECT_EQ(CodeOf(Sign(*key_)), "ok");
   };
   expect_refused(cluster_.User().get(), ErrorCode::kRoleForbids);
+  std::vector<ErrorCode> noted;
+  ASSERT_EQ(CodeOf(cluster_.Admin()->ReadAudit({},
+                                               [&](const AuditRecord& record) {
+                                                 if (record.event == AuditEvent::kClusterZeroize)
+                                                   noted.push_back(record.result);
+                                               })),
+            "ok");
+  EXPECT_EQ(noted, std::vector{ErrorCode::kRoleForbids});
   expect_refused(cluster_->Anonymous().get(), ErrorCode::kLoginRequired);
   expect_refused(other.Admin().get(), ErrorCode::kRoleForbids);
   options_.lost_hsms = {"hsm-none"};
