@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,6 +8,7 @@
 #include "command.h"
 #include "files.h"
 #include "hsmcore/cluster.h"
+#include "password.h"
 #include "token_file.h"
 
 namespace hsmctl {
@@ -18,6 +18,7 @@ using hsmcore::ClusterPtr;
 using hsmcore::Credential;
 using hsmcore::ErrorCode;
 using hsmcore::Fail;
+using hsmcore::NewTokenKey;
 using hsmcore::Result;
 using hsmcore::Role;
 using hsmcore::Session;
@@ -39,6 +40,9 @@ struct ChangeOptions {
   std::optional<std::string> token;
   std::optional<std::string> public_key;
   bool deregister = false;
+  // Of an admin, for somebody else:
+  std::optional<std::string> password_source;
+  std::vector<std::string> approval;
 };
 
 Result<Report> NewToken(const Context& context, const TokenOptions& given) {
@@ -61,14 +65,14 @@ struct Self {
   Credential credential;
 };
 
+bool IsForOther(const Context& context, const ChangeOptions& given) {
+  const auto& user = context.login().user;
+  return user && !SameUser(*user, given.username);
+}
+
 Result<Self> LoginToChange(const Context& context, const ChangeOptions& given) {
   LoginNames names = context.login();
-  if (!names.user) names.user = given.username;
-  if (!SameUser(*names.user, given.username)) {
-    return Fail(ErrorCode::kRoleForbids,
-                "everybody changes his own MFA, because his password takes part in it; to take "
-                "away that of somebody who has lost his key, reset his password");
-  }
+  names.user = given.username;
   HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
   HSMCORE_TRY(Credential credential, context.FindCredential(names));
   if (credential.is_machine()) {
@@ -84,10 +88,12 @@ Json UserJson(const ChangeOptions& given) {
 }
 
 // The first step: what is to be signed.
-Result<Report> Begin(const Self& self, const ChangeOptions& given) {
+Result<Report> Begin(Session& session, const ChangeOptions& given, bool for_other) {
   HSMCORE_TRY(NewFile file, NewFile::Create(AbsolutePath(*given.token), NewFile::IfExists::kFail,
                                             kTokenFileRoom));
-  HSMCORE_TRY(SignableToken token, self.session->NewRegistration());
+  HSMCORE_TRY(SignableToken token, for_other ? session.NewRegistrationFor(
+                                                   given.username, *hsmcore::RoleByName(given.role))
+                                             : session.NewRegistration());
   std::vector<SignableToken> tokens;
   tokens.push_back(std::move(token));
   HSMCORE_CHECK(file.Write(FileText(SignableTokensJson(tokens))));
@@ -100,23 +106,57 @@ Result<Report> Begin(const Self& self, const ChangeOptions& given) {
                        std::move(data));
 }
 
+Result<NewTokenKey> ReadNewKey(const ChangeOptions& given) {
+  HSMCORE_TRY(const std::string key, ReadTextFile(AbsolutePath(*given.public_key)));
+  HSMCORE_TRY(auto tokens, ReadSignableTokens(*given.token, 1));
+  return NewTokenKey{{key.begin(), key.end()}, std::move(tokens.front())};
+}
+
+Report ChangedReport(const ChangeOptions& given) {
+  return MessageReport(
+      given.username + (given.deregister ? " logs in with the password alone"
+                                         : " logs in with the password and a signed token "
+                                           "from here on"),
+      UserJson(given));
+}
+
+// What opens his secret is the password with the signature, so an admin gives both anew.
+Result<Report> ChangeOfOther(const Context& context, const ChangeOptions& given) {
+  HSMCORE_TRY(const ClusterPtr cluster, context.OpenCluster());
+  HSMCORE_TRY(const SessionPtr session, context.Login(*cluster, context.login(), Role::kAdmin));
+  if (!given.deregister && !given.public_key) return Begin(*session, given, true);
+  std::optional<NewTokenKey> mfa;
+  if (!given.deregister) {
+    HSMCORE_TRY(mfa, ReadNewKey(given));
+  }
+  HSMCORE_TRY(const hsmcore::SecretBytes password,
+              NewPassword(given.password_source, given.username));
+  HSMCORE_TRY(const Approval approval, Approval::Read(given.approval));
+  HSMCORE_CHECK(session->ResetPassword(given.username, *hsmcore::RoleByName(given.role), password,
+                                       mfa ? &*mfa : nullptr, approval.token()));
+  return ChangedReport(given);
+}
+
 Result<Report> Change(const Context& context, const ChangeOptions& given) {
   if (given.deregister == given.token.has_value()) {
     return Fail(ErrorCode::kInvalidArgument, "give --token FILE, or --deregister");
   }
+  if (IsForOther(context, given)) return ChangeOfOther(context, given);
+  if (given.password_source || !given.approval.empty()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "--change-password and --approval are for an admin who changes the MFA of somebody "
+                "else, and logs in with --user");
+  }
   HSMCORE_TRY(const Self self, LoginToChange(context, given));
   if (given.deregister) {
     HSMCORE_CHECK(self.session->DeregisterMfa(self.credential.secret));
-    return MessageReport(given.username + " logs in with the password alone", UserJson(given));
+    return ChangedReport(given);
   }
-  if (!given.public_key) return Begin(self, given);
-  HSMCORE_TRY(const std::string key, ReadTextFile(AbsolutePath(*given.public_key)));
-  HSMCORE_TRY(const auto tokens, ReadSignableTokens(*given.token, 1));
-  const auto bytes = std::span(reinterpret_cast<const std::uint8_t*>(key.data()), key.size());
-  HSMCORE_CHECK(self.session->RegisterMfa(self.credential.secret, bytes, tokens.front()));
-  return MessageReport(
-      given.username + " logs in with the password and a signed token from here on",
-      UserJson(given));
+  if (!given.public_key) return Begin(*self.session, given, false);
+  HSMCORE_TRY(const NewTokenKey mfa, ReadNewKey(given));
+  HSMCORE_CHECK(
+      self.session->RegisterMfa(self.credential.secret, mfa.public_key, mfa.signed_token));
+  return ChangedReport(given);
 }
 
 void AddWho(CLI::App& app, std::string& username, std::string& role) {
@@ -160,6 +200,11 @@ void AddMfaCommands(CLI::App& user_group, SelectedCommand& selected) {
   change->add_option("--public-key", options->public_key, "RSA-2048 or Ed25519, PEM")
       ->type_name("FILE");
   change->add_flag("--deregister", options->deregister, "The password alone is enough again");
+  change
+      ->add_option("--change-password", options->password_source,
+                   "The new password that an admin who changes it for somebody else gives him")
+      ->type_name("file:PATH");
+  AddApprovalOption(*change, options->approval);
 }
 
 }  // namespace hsmctl

@@ -222,9 +222,11 @@ Status AuditedSession::DeleteUser(std::string_view name, Role role,
 }
 
 Status AuditedSession::ResetPassword(std::string_view name, Role role, const SecretBytes& password,
-                                     const QuorumToken* approval) {
-  return Audit(OfUser(kUserResetPassword, role, name),
-               [&] { return session_->ResetPassword(name, role, password, approval); });
+                                     const NewTokenKey* mfa, const QuorumToken* approval) {
+  audit::Entry entry = OfUser(kUserResetPassword, role, name);
+  if (mfa != nullptr) entry.detail = "with mfa";
+  return Audit(std::move(entry),
+               [&] { return session_->ResetPassword(name, role, password, mfa, approval); });
 }
 
 Status AuditedSession::UnlockUser(std::string_view name, Role role) {
@@ -251,6 +253,11 @@ Status AuditedSession::DeleteMachineCredentials() {
 Result<SignableToken> AuditedSession::NewRegistration() {
   return Audit(OfUser(kUserChangeQuorum, role(), user()),
                [&] { return session_->NewRegistration(); });
+}
+
+Result<SignableToken> AuditedSession::NewRegistrationFor(std::string_view name, Role role) {
+  return Audit(OfUser(kUserChangeMfa, role, name),
+               [&] { return session_->NewRegistrationFor(name, role); });
 }
 
 Status AuditedSession::RegisterTokenKey(ByteView public_key, const SignableToken& signed_token) {

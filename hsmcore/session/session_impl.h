@@ -71,14 +71,16 @@ class SessionImpl final : public Session {
   Status CreateUser(std::string_view name, Role role, const SecretBytes& password,
                     const QuorumToken* approval) override;
   Status DeleteUser(std::string_view name, Role role, const DeleteUserOptions& wanted) override;
+  using Session::ResetPassword;
   Status ResetPassword(std::string_view name, Role role, const SecretBytes& password,
-                       const QuorumToken* approval) override;
+                       const NewTokenKey* mfa, const QuorumToken* approval) override;
   Status UnlockUser(std::string_view name, Role role) override;
   Status ChangePassword(const SecretBytes& new_password) override;
   Result<SecretBytes> CreateMachineCredential() override;
   Status DeleteMachineCredentials() override;
 
   Result<SignableToken> NewRegistration() override;
+  Result<SignableToken> NewRegistrationFor(std::string_view name, Role role) override;
   Status RegisterTokenKey(ByteView public_key, const SignableToken& signed_token) override;
   Status RegisterMfa(const SecretBytes& password, ByteView public_key,
                      const SignableToken& signed_token) override;

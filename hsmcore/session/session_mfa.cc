@@ -1,39 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The part of a session that is about the keys by which its user signs tokens, and his MFA.
 #include <algorithm>
-#include <ctime>
 #include <mutex>
 
 #include "base/text.h"
 #include "session/session_impl.h"
 #include "users/authentication.h"
-#include "users/challenge.h"
-#include "users/token_key.h"
-#include "vault/sealing.h"
+#include "users/registration.h"
 
 namespace hsmcore::session {
 namespace {
-
-users::Challenge Registration(const cluster::Core& core, const Login& login) {
-  return {.purpose = Cat("registration/", NameOf(login.role), "/", login.user),
-          .cluster = core.file.id,
-          .role = login.role,
-          .name = login.user,
-          .expires = 0,
-          .nonce = {}};
-}
-
-// The key, once it has signed the token.
-Result<Bytes> CheckRegistration(const cluster::Core& core, ByteView public_key,
-                                const SignableToken& signed_token) {
-  const ClusterMode mode = core.config.mode;
-  HSMCORE_TRY(Bytes spki, users::ReadTokenKey(public_key, mode));
-  HSMCORE_TRY(const bool good, users::IsSignedToken(spki, vault::Sha256(signed_token.data),
-                                                    signed_token.signature, mode));
-  if (good) return spki;
-  return Fail(ErrorCode::kTokenRefused,
-              "the signature over the token is not one by the private key of this public key");
-}
 
 // Between the look at the password and the change another process may have come.
 Status CheckUnchanged(const users::UserRecord& user, ByteView sealed_before) {
@@ -46,17 +22,21 @@ Status CheckUnchanged(const users::UserRecord& user, ByteView sealed_before) {
 Result<SignableToken> SessionImpl::NewRegistration() {
   HSMCORE_CHECK(Allow(policy::Operation::kChangeOwnCredentials));
   const std::lock_guard lock(core_->mutex);
-  HSMCORE_TRY(Bytes text,
-              users::NewChallenge(*core_, Registration(*core_, *login_).purpose, login_->role,
-                                  login_->user, std::time(nullptr), true));
-  Bytes token = vault::Sha256(text);
-  return SignableToken{std::move(text), std::move(token), {}};
+  return users::NewRegistration(*core_, login_->role, login_->user);
+}
+
+Result<SignableToken> SessionImpl::NewRegistrationFor(std::string_view name, Role role) {
+  HSMCORE_CHECK(Allow(policy::Operation::kResetPassword));
+  HSMCORE_TRY(const std::string normalised, users::NormalisedName(name));
+  const std::lock_guard lock(core_->mutex);
+  HSMCORE_CHECK(users::GetUser(*core_, role, normalised));
+  return users::NewRegistration(*core_, role, normalised);
 }
 
 Status SessionImpl::RegisterTokenKey(ByteView public_key, const SignableToken& signed_token) {
   HSMCORE_CHECK(Allow(policy::Operation::kChangeOwnCredentials));
   const std::lock_guard lock(core_->mutex);
-  HSMCORE_TRY(const Bytes spki, CheckRegistration(*core_, public_key, signed_token));
+  HSMCORE_TRY(const Bytes spki, users::CheckRegistration(*core_, public_key, signed_token));
   return users::ChangeCredentials(
       *core_, Me(), [&](storage::Transaction& change, users::UserRecord& user) -> Status {
         if (user.has_mfa()) {
@@ -64,8 +44,8 @@ Status SessionImpl::RegisterTokenKey(ByteView public_key, const SignableToken& s
                       "this key is also what the password opens with (MFA); change both with "
                       "'hsmctl user change-mfa token-sign'");
         }
-        HSMCORE_CHECK(users::SpendChallenge(change, signed_token.data,
-                                            Registration(*core_, *login_), std::time(nullptr)));
+        HSMCORE_CHECK(
+            users::SpendRegistration(*core_, change, login_->role, login_->user, signed_token));
         user.token_key = {.spki = spki};
         return {};
       });
@@ -95,15 +75,15 @@ Status SessionImpl::RegisterMfa(const SecretBytes& password, ByteView public_key
                                 const SignableToken& signed_token) {
   HSMCORE_CHECK(Allow(policy::Operation::kChangeOwnCredentials));
   const std::lock_guard lock(core_->mutex);
-  HSMCORE_TRY(const Bytes spki, CheckRegistration(*core_, public_key, signed_token));
+  HSMCORE_TRY(const Bytes spki, users::CheckRegistration(*core_, public_key, signed_token));
   const users::SecondFactor second{signed_token.data, SecretBytes::CopyOf(signed_token.signature)};
   Bytes before;
   HSMCORE_TRY(const auto sealed, Reseal(password, &second, before));
   return users::ChangeCredentials(
       *core_, Me(), [&](storage::Transaction& change, users::UserRecord& user) -> Status {
         HSMCORE_CHECK(CheckUnchanged(user, before));
-        HSMCORE_CHECK(users::SpendChallenge(change, signed_token.data,
-                                            Registration(*core_, *login_), std::time(nullptr)));
+        HSMCORE_CHECK(
+            users::SpendRegistration(*core_, change, login_->role, login_->user, signed_token));
         user.token_key = {.spki = spki};
         user.password = sealed;
         return {};

@@ -50,10 +50,10 @@ Status SessionImpl::DeleteUser(std::string_view name, Role role, const DeleteUse
 }
 
 Status SessionImpl::ResetPassword(std::string_view name, Role role, const SecretBytes& password,
-                                  const QuorumToken* approval) {
+                                  const NewTokenKey* mfa, const QuorumToken* approval) {
   HSMCORE_CHECK(Allow(policy::Operation::kResetPassword));
   const std::lock_guard lock(core_->mutex);
-  return users::ResetPassword(*core_, Me(), role, name, password, approval);
+  return users::ResetPassword(*core_, Me(), role, name, {password, mfa}, approval);
 }
 
 Status SessionImpl::SetUnlockAfter(unsigned minutes, const QuorumToken* approval) {

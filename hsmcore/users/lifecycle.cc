@@ -2,6 +2,7 @@
 #include "users/lifecycle.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "users/escrow.h"
 #include "users/lockout.h"
 #include "users/quorum.h"
+#include "users/registration.h"
 #include "users/setting.h"
 #include "users/settings.h"
 
@@ -145,9 +147,27 @@ Status RemoveUser(cluster::Core& core, storage::Transaction& change, const Actor
 
 }  // namespace
 
+namespace {
+
+struct CheckedMfa {
+  Bytes spki;
+  SecondFactor factor;
+};
+
+Result<std::optional<CheckedMfa>> SecondFactorOf(const cluster::Core& core,
+                                                 const NewTokenKey* mfa) {
+  if (mfa == nullptr) return std::nullopt;
+  HSMCORE_TRY(Bytes spki, CheckRegistration(core, mfa->public_key, mfa->signed_token));
+  return CheckedMfa{std::move(spki),
+                    {mfa->signed_token.data, SecretBytes::CopyOf(mfa->signed_token.signature)}};
+}
+
+}  // namespace
+
 Status ResetPassword(cluster::Core& core, const Actor& admin, Role role, std::string_view name,
-                     const SecretBytes& password, const QuorumToken* approval) {
+                     const NewCredentials& wanted, const QuorumToken* approval) {
   HSMCORE_TRY(const std::string normalised, NormalisedName(name));
+  HSMCORE_TRY(const auto second, SecondFactorOf(core, wanted.mfa));
   HSMCORE_TRY(const cluster::Config config, cluster::ReadConfig(core));
   HSMCORE_TRY([[maybe_unused]] const auto revision,
               storage::Update(*core.engine, [&](storage::Transaction& change) -> Status {
@@ -159,7 +179,13 @@ Status ResetPassword(cluster::Core& core, const Actor& admin, Role role, std::st
                 HSMCORE_TRY(const auto stored, change.Get(path));
                 HSMCORE_TRY(DecodedRecord decoded, DecodeRecord(path, stored.value_or(Bytes())));
                 HSMCORE_TRY(decoded.record.password,
-                            NewPassword(identity, path, password, config.cost));
+                            NewPassword(identity, path, wanted.password, config.cost,
+                                        second ? &second->factor : nullptr));
+                if (second) {
+                  HSMCORE_CHECK(
+                      SpendRegistration(core, change, role, normalised, wanted.mfa->signed_token));
+                  decoded.record.token_key = {.spki = second->spki};
+                }
                 change.Put(path, EncodeRecord(decoded.record, decoded.identity, identity));
                 return {};
               }));

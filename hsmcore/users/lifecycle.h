@@ -11,11 +11,17 @@
 // What an admin does to other users. The caller holds core.mutex for every function here.
 namespace hsmcore::users {
 
+// What somebody logs in with from then on; `mfa` nullptr: the password alone.
+struct NewCredentials {
+  const SecretBytes& password;
+  const NewTokenKey* mfa;
+};
+
 // A new password for somebody else, who keeps his keys and machine credentials; he is no longer
-// locked, and has no MFA. A recovery key in shares is made anew. kUserNotFound, kPasswordPolicy,
-// those of SpendApproval (quorum.h) and OpenRecovery (escrow.h).
+// locked. A recovery key in shares is made anew. kUserNotFound, kPasswordPolicy, those of
+// SpendApproval (quorum.h), OpenRecovery (escrow.h) and CheckRegistration (registration.h).
 Status ResetPassword(cluster::Core& core, const Actor& admin, Role role, std::string_view name,
-                     const SecretBytes& password, const QuorumToken* approval);
+                     const NewCredentials& wanted, const QuorumToken* approval);
 
 // Removes a user. What an admin has signed is signed anew by the one who deletes him, and the
 // recovery key, which he knew or had a share of, is made anew. `also` runs in the same commit, and

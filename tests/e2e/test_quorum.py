@@ -477,9 +477,32 @@ def test_a_new_password_keeps_mfa_and_deregistering_takes_it_away(mfa):
     mfa.cli(*LIST, pin="app:brandnewpw1")
 
 
-def test_nobody_changes_the_mfa_of_another(keys):
-    done = change_mfa(keys, "--token", "r.json", "--user", "admin", pin=ADMIN_PIN, expect=5)
-    assert "reset" in done.json["data"]
+def test_an_admin_changes_the_mfa_of_another_with_his_password(keys):
+    by_admin = {"pin": ADMIN_PIN, "env": {"HSM_ROLE": "admin"}}
+    new = ["--change-password", secret_file(keys.work, "given", "givenpass12")]
+    change_mfa(keys, "--user", "admin", "--token", "r.json", **by_admin)
+    change_mfa(keys, "--user", "admin", "--token", "r.json", "--public-key", "rsa.pem", *new,
+               expect=2, **by_admin)
+    shell(keys, "sign-tokens", KEY="rsa.key", FILE="r.json")
+    change_mfa(keys, "--user", "admin", "--token", "r.json", "--public-key", "rsa.pem", *new,
+               **by_admin)
+    keys.mfa_key = "rsa.key"
+    keys.cli(*LIST, pin="app:givenpass12", expect=3)
+    keys.cli(*LIST, *login_token(keys), pin="app:givenpass12")
+    # A token is for one registration.
+    change_mfa(keys, "--user", "admin", "--token", "r.json", "--public-key", "rsa.pem", *new,
+               expect=3, **by_admin)
+    change_mfa(keys, "--user", "admin", "--deregister", *new, **by_admin)
+    keys.cli(*LIST, pin="app:givenpass12")
+    expect_whole(keys)
+
+
+def test_who_is_no_admin_changes_his_own_mfa_only(keys):
+    keys.cli("user", "create", "--username", "other", "--role", "crypto-user",
+             "--password-source", secret_file(keys.work, "other", PASSWORD), pin=ADMIN_PIN)
+    change_mfa(keys, "--user", "app", "--token", "r.json", user="other", expect=3)
+    assert not (keys.work / "r.json").exists()
+    change_mfa(keys, "--deregister", "--change-password", "file:/dev/null", expect=2)
 
 
 def test_other_keys_are_refused(keys):

@@ -97,6 +97,12 @@ struct SignableToken {
   Bytes signature;  // empty until it is signed
 };
 
+// The key by which a user signs tokens, PEM or DER, and a token that it has signed.
+struct NewTokenKey {
+  Bytes public_key;
+  SignableToken signed_token;
+};
+
 }  // namespace hsmcore
 
 #endif  // HSMCORE_QUORUM_H_

@@ -241,13 +241,17 @@ class Session {
   // login.
   virtual Status DeleteUser(std::string_view name, Role role, const DeleteUserOptions& wanted) = 0;
   // Admin only: a new password for somebody else, out of the escrow that was made with him. His
-  // keys and machine credentials stay, MFA does not, and he is no longer locked. Guarded by
-  // QuorumService::kUser, and the approvals are given with ApproveToken. kUserNotFound,
-  // kPasswordPolicy.
+  // keys and machine credentials stay, and he is no longer locked. He has MFA with the key in `mfa`
+  // (NewRegistrationFor), and with nullptr none. Guarded by QuorumService::kUser, and the approvals
+  // are given with ApproveToken. kUserNotFound, kPasswordPolicy; those of RegisterTokenKey.
   virtual Status ResetPassword(std::string_view name, Role role, const SecretBytes& password,
-                               const QuorumToken* approval) = 0;
+                               const NewTokenKey* mfa, const QuorumToken* approval) = 0;
+  Status ResetPassword(std::string_view name, Role role, const SecretBytes& password,
+                       const QuorumToken* approval) {
+    return ResetPassword(name, role, password, nullptr, approval);
+  }
   Status ResetPassword(std::string_view name, Role role, const SecretBytes& password) {
-    return ResetPassword(name, role, password, nullptr);
+    return ResetPassword(name, role, password, nullptr, nullptr);
   }
   // Admin only: forgets the wrong passwords that locked a user. kUserNotFound.
   virtual Status UnlockUser(std::string_view name, Role role) = 0;
@@ -264,6 +268,8 @@ class Session {
   // A token for oneself to sign, and the key that has signed it: with it one approves from here on.
   // A registered key is replaced. `public_key`: PEM or DER. kTokenKey, kModeForbids, kTokenRefused.
   virtual Result<SignableToken> NewRegistration() = 0;
+  // The same for somebody else to sign, whose MFA an admin changes (ResetPassword). kUserNotFound.
+  virtual Result<SignableToken> NewRegistrationFor(std::string_view name, Role role) = 0;
   virtual Status RegisterTokenKey(ByteView public_key, const SignableToken& signed_token) = 0;
 
   // From here on one's password takes a signature by that key at each login

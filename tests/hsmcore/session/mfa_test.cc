@@ -278,5 +278,38 @@ TEST(TokenKeyTest, FipsModeTakesRsaOnly) {
   EXPECT_EQ(CodeOf(TokenSigner(KeyType::kRsa).Register(*session)), "ok");
 }
 
+TEST_P(MfaTest, AnAdminGivesAnotherHisMfaWithAPassword) {
+  const auto admin = cluster_.Admin();
+  const KeyHandle key = [&] {
+    KeyTemplate form;
+    form.private_half.label = form.public_half.label = "kept";
+    return (*cluster_.User()->Generate(test::Ed25519Spec(), form))->private_info()->handle;
+  }();
+  const auto token = admin->NewRegistrationFor("App", Role::kCryptoUser);
+  ASSERT_EQ(CodeOf(token), "ok");
+  EXPECT_EQ(CodeOf(admin->NewRegistrationFor("nobody", Role::kCryptoUser)),
+            Text(ErrorCode::kUserNotFound));
+  EXPECT_EQ(CodeOf(cluster_.User()->NewRegistrationFor("app", Role::kCryptoUser)),
+            Text(ErrorCode::kRoleForbids));
+  const auto reset = [&](const NewTokenKey& mfa) {
+    return CodeOf(
+        admin->ResetPassword("app", Role::kCryptoUser, Password("givenpass12"), &mfa, nullptr));
+  };
+  NewTokenKey mfa{signer_.PublicKey(), *token};
+  EXPECT_EQ(reset(mfa), kRefused);  // nobody has signed it
+  mfa.signed_token = TokenSigner().Signed(*token);
+  EXPECT_EQ(reset(mfa), kRefused);  // somebody else has
+  mfa.signed_token = signer_.Signed(*admin->NewRegistration());
+  EXPECT_EQ(reset(mfa), kRefused);  // the admin's own
+  EXPECT_EQ(Plain(), "ok");
+  mfa.signed_token = signer_.Signed(*token);
+  ASSERT_EQ(reset(mfa), "ok");
+  EXPECT_EQ(Plain("givenpass12"), kMfa);
+  const auto session = Login(Tokens(), "givenpass12");
+  ASSERT_EQ(CodeOf(session), "ok");
+  EXPECT_EQ(CodeOf((*session)->Load(KeyQuery::ByHandle(key), true)), "ok");
+  EXPECT_EQ(reset(mfa), kRefused);  // it is spent
+}
+
 }  // namespace
 }  // namespace hsmcore
