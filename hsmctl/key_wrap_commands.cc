@@ -78,6 +78,35 @@ Result<WrapMechanism> MechanismOf(Kind kind, const MechanismOptions& given) {
   return mechanism;
 }
 
+// Where the wrapped key goes; nothing: it is printed. Made before anything is wrapped, so that no
+// approval is spent for what finds no place.
+Result<std::optional<NewFile>> PlaceFor(const WrapOptions& given) {
+  constexpr std::size_t kRoom = 32768;  // more than any wrapped key takes
+  if (given.path.empty()) return std::nullopt;
+  HSMCORE_TRY(NewFile file, NewFile::Create(given.path, NewFile::IfExists::kFail, kRoom));
+  return std::optional(std::move(file));
+}
+
+Result<Report> WrapReport(const hsmcore::WrappedKey& wrapped, std::optional<NewFile> file,
+                          const std::string& path) {
+  Report report;
+  if (!wrapped.iv.empty()) {
+    report.data["iv"] = Hex(wrapped.iv);
+    report.text = "iv: " + Hex(wrapped.iv) + "\n";
+  }
+  if (!file) {
+    report.data["wrapped_key_data"] = Base64(wrapped.data);
+    report.text += Base64(wrapped.data) + "\n";
+    return report;
+  }
+  HSMCORE_CHECK(
+      file->Write({reinterpret_cast<const char*>(wrapped.data.data()), wrapped.data.size()}));
+  HSMCORE_CHECK(file->Finish());
+  report.data["path"] = path;
+  report.text += "Wrapped key written to " + path + "\n";
+  return report;
+}
+
 Result<Report> Wrap(const Context& context, Kind kind, const WrapOptions& given) {
   HSMCORE_TRY(const WrapMechanism mechanism, MechanismOf(kind, given.mechanism));
   HSMCORE_TRY(const KeyFilter payload_filter, ParseFilter(given.payload));
@@ -87,26 +116,12 @@ Result<Report> Wrap(const Context& context, Kind kind, const WrapOptions& given)
   HSMCORE_CHECK(PresentApproval(*session, given.wrapping_approval));
   HSMCORE_TRY(const KeyPtr payload, LoadOneKey(*session, payload_filter.query, true));
   HSMCORE_TRY(const KeyPtr wrapping, LoadOneKey(*session, wrapping_filter.query, false));
+  HSMCORE_TRY(auto file, PlaceFor(given));
   HSMCORE_TRY(const hsmcore::WrappedKey wrapped, session->Wrap(*wrapping, *payload, mechanism));
-  const KeyInfo& wrapping_info =
-      wrapping->is_secret() ? *wrapping->private_info() : *wrapping->public_info();
-  Report report;
-  report.data = {{"payload_key_reference", payload->private_info()->handle.ToString()},
-                 {"wrapping_key_reference", wrapping_info.handle.ToString()}};
-  if (!wrapped.iv.empty()) {
-    report.data["iv"] = Hex(wrapped.iv);
-    report.text = "iv: " + Hex(wrapped.iv) + "\n";
-  }
-  if (given.path.empty()) {
-    report.data["wrapped_key_data"] = Base64(wrapped.data);
-    report.text += Base64(wrapped.data) + "\n";
-    return report;
-  }
-  HSMCORE_CHECK(
-      WriteNewFile(given.path, NewFile::IfExists::kFail,
-                   {reinterpret_cast<const char*>(wrapped.data.data()), wrapped.data.size()}));
-  report.data["path"] = given.path;
-  report.text += "Wrapped key written to " + given.path + "\n";
+  HSMCORE_TRY(Report report, WrapReport(wrapped, std::move(file), given.path));
+  const KeyInfo& by = wrapping->is_secret() ? *wrapping->private_info() : *wrapping->public_info();
+  report.data["payload_key_reference"] = payload->private_info()->handle.ToString();
+  report.data["wrapping_key_reference"] = by.handle.ToString();
   return report;
 }
 

@@ -19,7 +19,7 @@ class AuditedSession final : public Session {
   AuditedSession(std::shared_ptr<cluster::Core> core, std::shared_ptr<SessionImpl> session)
       : core_(std::move(core)), session_(std::move(session)) {}
 
-  audit::Actor actor() const { return session_->Me(); }
+  audit::Actor actor() const { return session_->Me().who(); }
 
   const std::string& cluster_id() const override { return session_->cluster_id(); }
   bool logged_in() const override { return session_->logged_in(); }

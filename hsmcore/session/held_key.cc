@@ -239,7 +239,7 @@ Status HeldKey::CountApprovedUse() const {
   return WithApproval([&](const users::Actor& me, const keys::KeyRecord& record) {
     audit::Entry entry = audit::Named(AuditEvent::kKeyUse, policy::NameOf(Use::kSign));
     entry.keys.push_back(record.handle);
-    const audit::Scope scope(me, std::move(entry));
+    const audit::Scope scope(me.who(), std::move(entry));
     return keys::TakeApproval(*parts_.core, me, record, kService);
   });
 }

@@ -198,9 +198,19 @@ class SessionImpl final : public Session {
     std::optional<keys::KeyRecord> record;  // of a persistent key
     PrivateMaterial material;               // only where it was asked for
   };
-  // Spends the approvals that these keys' quorums ask for where they wrap or are wrapped; nullptr:
+  // Spends the approvals that these keys' quorums ask for where they wrap or are wrapped; nothing:
   // a session key, which has none. core_->mutex is held.
-  Status TakeApprovals(const std::vector<const keys::KeyRecord*>& records);
+  Status TakeApprovals(const std::vector<const std::optional<keys::KeyRecord>*>& records);
+  struct Outgoing {
+    SecretBytes plain;
+    // Whose quorums are asked.
+    std::optional<keys::KeyRecord> payload;
+    std::optional<keys::KeyRecord> wrapping;
+  };
+  // The payload in the clear, where it may leave by that key.
+  Result<Outgoing> TakeOut(const HeldKey& outer, const HeldKey& inner);
+  // The form of the key that comes in; an approval is spent.
+  Result<KeyTemplate> AllowIn(const HeldKey& outer, const UnwrapForm& form);
   Result<Fresh> FreshLocked(const HeldKey& key, bool public_half, bool with_material);
 
   // Changes what both halves have in common, in a key of one's own.

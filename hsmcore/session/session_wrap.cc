@@ -189,26 +189,38 @@ Result<SessionImpl::Fresh> SessionImpl::FreshLocked(const HeldKey& key, bool pub
   return fresh;
 }
 
-Status SessionImpl::TakeApprovals(const std::vector<const keys::KeyRecord*>& records) {
-  const users::Actor me = Me();
+Status SessionImpl::TakeApprovals(
+    const std::vector<const std::optional<keys::KeyRecord>*>& records) {
   std::vector<const keys::KeyRecord*> guarded;
-  std::ranges::copy_if(records, std::back_inserter(guarded), [](const keys::KeyRecord* record) {
-    return record != nullptr && record->quorum.manage != 0;
-  });
+  for (const auto* record : records) {
+    if (*record && (*record)->quorum.manage != 0) guarded.push_back(&**record);
+  }
   if (guarded.empty()) return {};
+  constexpr auto kService = QuorumService::kKeyManagement;
+  const users::Actor me = Me();
   // Both keys' in one commit, so that none is spent in vain.
   HSMCORE_TRY([[maybe_unused]] const auto revision,
               storage::Update(*core_->engine, [&](storage::Transaction& change) -> Status {
                 for (const keys::KeyRecord* record : guarded) {
-                  HSMCORE_CHECK(keys::SpendApproval(*core_, change, me, *record,
-                                                    QuorumService::kKeyManagement));
+                  HSMCORE_CHECK(keys::SpendApproval(*core_, change, me, *record, kService));
                 }
                 return {};
               }));
-  for (const keys::KeyRecord* record : guarded) {
-    keys::ForgetApproval(me, *record, QuorumService::kKeyManagement);
-  }
+  for (const keys::KeyRecord* record : guarded) keys::ForgetApproval(me, *record, kService);
   return {};
+}
+
+Result<SessionImpl::Outgoing> SessionImpl::TakeOut(const HeldKey& outer, const HeldKey& inner) {
+  const std::lock_guard lock(core_->mutex);
+  HSMCORE_TRY(Fresh outer_now, FreshLocked(outer, !outer.is_secret(), false));
+  HSMCORE_TRY(Fresh inner_now, FreshLocked(inner, false, true));
+  HSMCORE_CHECK(AllowOut(inner_now.info, outer, outer_now.info, user_));
+  Outgoing out;
+  HSMCORE_TRY(out.plain, PayloadOf(inner_now.info.public_part, inner_now.material));
+  out.payload = std::move(inner_now.record);
+  // Anybody could wrap by a public key elsewhere.
+  if (outer.is_secret()) out.wrapping = std::move(outer_now.record);
+  return out;
 }
 
 Result<WrappedKey> SessionImpl::Wrap(const Key& wrapping, const Key& payload,
@@ -218,20 +230,24 @@ Result<WrappedKey> SessionImpl::Wrap(const Key& wrapping, const Key& payload,
   HSMCORE_TRY(const HeldKey* const inner, Held(payload));
   HSMCORE_CHECK(outer->CheckUse(Key::Use::kWrap));
   HSMCORE_CHECK(CheckMethod(Rules(), mechanism.kind, inner->type()));
-  SecretBytes plain;
-  {
-    const std::lock_guard lock(core_->mutex);
-    HSMCORE_TRY(const Fresh outer_now, FreshLocked(*outer, !outer->is_secret(), false));
-    HSMCORE_TRY(const Fresh inner_now, FreshLocked(*inner, false, true));
-    HSMCORE_CHECK(AllowOut(inner_now.info, *outer, outer_now.info, user_));
-    HSMCORE_TRY(plain, PayloadOf(inner_now.info.public_part, inner_now.material));
-    // Anybody could wrap by a public key elsewhere.
-    const bool by_secret = outer->is_secret() && outer_now.record;
-    HSMCORE_CHECK(TakeApprovals({by_secret ? &*outer_now.record : nullptr,
-                                 inner_now.record ? &*inner_now.record : nullptr}));
-  }
+  HSMCORE_TRY(const Outgoing out, TakeOut(*outer, *inner));
   if (outer->is_secret()) HSMCORE_CHECK(outer->CountUse());
-  return crypto::Wrap(WrappingKeyOf(*outer), mechanism, plain);
+  HSMCORE_TRY(WrappedKey wrapped, crypto::Wrap(WrappingKeyOf(*outer), mechanism, out.plain));
+  // Nobody has it before it is approved, and what does not fit spends nothing.
+  const std::lock_guard lock(core_->mutex);
+  HSMCORE_CHECK(TakeApprovals({&out.wrapping, &out.payload}));
+  return wrapped;
+}
+
+Result<KeyTemplate> SessionImpl::AllowIn(const HeldKey& outer, const UnwrapForm& form) {
+  const std::lock_guard lock(core_->mutex);
+  HSMCORE_TRY(const Fresh now, FreshLocked(outer, false, false));
+  HSMCORE_TRY(KeyTemplate made, TemplateOf(form, now.info));
+  const bool token = made.private_half.flags.Has(Attribute::kToken);
+  HSMCORE_CHECK(Allow(token ? policy::Operation::kManageKeys : policy::Operation::kMakeSessionKey));
+  // Before it is decrypted: whoever has an approval does not try out with it what decrypts.
+  HSMCORE_CHECK(TakeApprovals({&now.record}));
+  return made;
 }
 
 Result<KeyPtr> SessionImpl::Unwrap(const Key& unwrapping, const WrapMechanism& mechanism,
@@ -239,16 +255,7 @@ Result<KeyPtr> SessionImpl::Unwrap(const Key& unwrapping, const WrapMechanism& m
   HSMCORE_TRY(const HeldKey* const outer, Held(unwrapping));
   HSMCORE_CHECK(outer->CheckUse(Key::Use::kUnwrap));
   HSMCORE_CHECK(CheckMethod(Rules(), mechanism.kind, form.type));
-  KeyTemplate made;
-  {
-    const std::lock_guard lock(core_->mutex);
-    HSMCORE_TRY(const Fresh outer_now, FreshLocked(*outer, false, false));
-    HSMCORE_TRY(made, TemplateOf(form, outer_now.info));
-    const bool token = made.private_half.flags.Has(Attribute::kToken);
-    HSMCORE_CHECK(
-        Allow(token ? policy::Operation::kManageKeys : policy::Operation::kMakeSessionKey));
-    HSMCORE_CHECK(TakeApprovals({outer_now.record ? &*outer_now.record : nullptr}));
-  }
+  HSMCORE_TRY(const KeyTemplate made, AllowIn(*outer, form));
   HSMCORE_CHECK(outer->CountUse());
   HSMCORE_TRY(const SecretBytes plain, crypto::Unwrap(WrappingKeyOf(*outer), mechanism, wrapped));
   if (IsSecret(form.type)) {

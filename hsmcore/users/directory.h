@@ -44,6 +44,8 @@ Result<std::vector<std::string>> NamesOf(cluster::Core& core, Role role);
 // Who acts, and what others have approved for him; nobody without a login.
 struct Actor : audit::Actor {
   Approvals* approvals = nullptr;  // nullptr: nothing
+
+  const audit::Actor& who() const { return *this; }
 };
 
 // The first records of a new cluster: first admin, recovery key, configuration.

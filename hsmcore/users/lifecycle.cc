@@ -151,6 +151,7 @@ namespace {
 
 struct CheckedMfa {
   Bytes spki;
+  SignableToken signed_token;
   SecondFactor factor;
 };
 
@@ -158,8 +159,24 @@ Result<std::optional<CheckedMfa>> SecondFactorOf(const cluster::Core& core,
                                                  const NewTokenKey* mfa) {
   if (mfa == nullptr) return std::nullopt;
   HSMCORE_TRY(Bytes spki, CheckRegistration(core, mfa->public_key, mfa->signed_token));
-  return CheckedMfa{std::move(spki),
-                    {mfa->signed_token.data, SecretBytes::CopyOf(mfa->signed_token.signature)}};
+  const SignableToken& token = mfa->signed_token;
+  return CheckedMfa{std::move(spki), token, {token.data, SecretBytes::CopyOf(token.signature)}};
+}
+
+// What somebody logs in with from then on.
+Status PutCredentials(cluster::Core& core, storage::Transaction& change,
+                      const vault::Identity& identity, const std::string& path,
+                      UserRecord::Password password, const std::optional<CheckedMfa>& second) {
+  HSMCORE_TRY(const auto stored, change.Get(path));
+  HSMCORE_TRY(DecodedRecord decoded, DecodeRecord(path, stored.value_or(Bytes())));
+  UserRecord& user = decoded.record;
+  user.password = std::move(password);
+  if (second) {
+    HSMCORE_CHECK(SpendRegistration(core, change, user.role, user.name, second->signed_token));
+    user.token_key = {.spki = second->spki};
+  }
+  change.Put(path, EncodeRecord(user, decoded.identity, identity));
+  return {};
 }
 
 }  // namespace
@@ -169,27 +186,18 @@ Status ResetPassword(cluster::Core& core, const Actor& admin, Role role, std::st
   HSMCORE_TRY(const std::string normalised, NormalisedName(name));
   HSMCORE_TRY(const auto second, SecondFactorOf(core, wanted.mfa));
   HSMCORE_TRY(const cluster::Config config, cluster::ReadConfig(core));
+  const std::string path = UserPath(role, normalised);
   HSMCORE_TRY([[maybe_unused]] const auto revision,
               storage::Update(*core.engine, [&](storage::Transaction& change) -> Status {
                 HSMCORE_CHECK(SpendApproval(core, change, admin, QuorumService::kUser, approval));
                 HSMCORE_TRY(const DecodedRecord user, GetUser(core, role, normalised));
                 HSMCORE_TRY(const vault::Identity identity,
                             OpenForReset(core, change, admin, user.record, approval));
-                const std::string path = user.record.path();
-                HSMCORE_TRY(const auto stored, change.Get(path));
-                HSMCORE_TRY(DecodedRecord decoded, DecodeRecord(path, stored.value_or(Bytes())));
-                HSMCORE_TRY(decoded.record.password,
-                            NewPassword(identity, path, wanted.password, config.cost,
-                                        second ? &second->factor : nullptr));
-                if (second) {
-                  HSMCORE_CHECK(
-                      SpendRegistration(core, change, role, normalised, wanted.mfa->signed_token));
-                  decoded.record.token_key = {.spki = second->spki};
-                }
-                change.Put(path, EncodeRecord(decoded.record, decoded.identity, identity));
-                return {};
+                HSMCORE_TRY(auto password, NewPassword(identity, path, wanted.password, config.cost,
+                                                       second ? &second->factor : nullptr));
+                return PutCredentials(core, change, identity, path, std::move(password), second);
               }));
-  return ClearFailedLogins(*core.engine, UserPath(role, normalised));
+  return ClearFailedLogins(*core.engine, path);
 }
 
 Status DeleteUser(cluster::Core& core, const Actor& admin, Role role, std::string_view name,

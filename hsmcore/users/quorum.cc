@@ -127,9 +127,10 @@ Result<Challenge> ExpectedOf(const cluster::Core& core, const QuorumToken& token
   return expected;
 }
 
-// Who has approved is told by the record of what was approved.
+// Who has approved is told by the record of what was approved; a wrap may take two approvals.
 void Tell(const std::set<std::string>& signers) {
-  if (audit::Scope* const scope = audit::Scope::Current()) scope->entry().approved_by = signers;
+  audit::Scope* const scope = audit::Scope::Current();
+  if (scope != nullptr) scope->entry().approved_by.insert(signers.begin(), signers.end());
 }
 
 Status Spend(cluster::Core& core, storage::Transaction& change, const Actor& requester,

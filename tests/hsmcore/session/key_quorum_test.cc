@@ -321,6 +321,14 @@ TEST_F(KeyQuorumTest, WrappingTakesTheApprovalOfBothKeys) {
   const auto wrapped = owner_->Wrap(**kek, **payload, mechanism);
   ASSERT_EQ(CodeOf(wrapped), "ok");
   EXPECT_EQ(wrap(), kRequired);
+  // What does not fit spends nothing.
+  owner_->PresentApproval(Token(*owner_, kKeyManagement, kek_handle, {"web"}));
+  owner_->PresentApproval(Token(*owner_, kKeyManagement, payload_handle, {"app", "web"}));
+  WrapMechanism odd;
+  odd.kind = WrapMechanism::Kind::kAesGcm;
+  odd.tag_length = 3;
+  EXPECT_NE(CodeOf(owner_->Wrap(**kek, **payload, odd)), "ok");
+  EXPECT_EQ(wrap(), "ok");
 
   UnwrapForm form{.type = KeyType::kAes, .attributes = {{"label", "back"}}};
   form.share_with = {"mail"};
