@@ -107,21 +107,35 @@ Result<Report> WrapReport(const hsmcore::WrappedKey& wrapped, std::optional<NewF
   return report;
 }
 
+struct KeysToWrap {
+  SessionPtr session;
+  KeyPtr payload;
+  KeyPtr wrapping;
+};
+
+Result<KeysToWrap> LoadBoth(const Context& context, const WrapOptions& given) {
+  HSMCORE_TRY(const KeyFilter payload, ParseFilter(given.payload));
+  HSMCORE_TRY(const KeyFilter wrapping, ParseFilter(given.wrapping));
+  KeysToWrap keys;
+  HSMCORE_TRY(keys.session, LoginForKeys(context, payload));
+  HSMCORE_CHECK(PresentApproval(*keys.session, given.payload_approval));
+  HSMCORE_CHECK(PresentApproval(*keys.session, given.wrapping_approval));
+  HSMCORE_TRY(keys.payload, LoadOneKey(*keys.session, payload.query, true));
+  HSMCORE_TRY(keys.wrapping, LoadOneKey(*keys.session, wrapping.query, false));
+  return keys;
+}
+
 Result<Report> Wrap(const Context& context, Kind kind, const WrapOptions& given) {
   HSMCORE_TRY(const WrapMechanism mechanism, MechanismOf(kind, given.mechanism));
-  HSMCORE_TRY(const KeyFilter payload_filter, ParseFilter(given.payload));
-  HSMCORE_TRY(const KeyFilter wrapping_filter, ParseFilter(given.wrapping));
-  HSMCORE_TRY(const SessionPtr session, LoginForKeys(context, payload_filter));
-  HSMCORE_CHECK(PresentApproval(*session, given.payload_approval));
-  HSMCORE_CHECK(PresentApproval(*session, given.wrapping_approval));
-  HSMCORE_TRY(const KeyPtr payload, LoadOneKey(*session, payload_filter.query, true));
-  HSMCORE_TRY(const KeyPtr wrapping, LoadOneKey(*session, wrapping_filter.query, false));
+  HSMCORE_TRY(const KeysToWrap keys, LoadBoth(context, given));
   HSMCORE_TRY(auto file, PlaceFor(given));
-  HSMCORE_TRY(const hsmcore::WrappedKey wrapped, session->Wrap(*wrapping, *payload, mechanism));
+  HSMCORE_TRY(const hsmcore::WrappedKey wrapped,
+              keys.session->Wrap(*keys.wrapping, *keys.payload, mechanism));
   HSMCORE_TRY(Report report, WrapReport(wrapped, std::move(file), given.path));
-  const KeyInfo& by = wrapping->is_secret() ? *wrapping->private_info() : *wrapping->public_info();
-  report.data["payload_key_reference"] = payload->private_info()->handle.ToString();
-  report.data["wrapping_key_reference"] = by.handle.ToString();
+  const hsmcore::Key& by = *keys.wrapping;
+  const KeyInfo& by_info = by.is_secret() ? *by.private_info() : *by.public_info();
+  report.data["payload_key_reference"] = keys.payload->private_info()->handle.ToString();
+  report.data["wrapping_key_reference"] = by_info.handle.ToString();
   return report;
 }
 
