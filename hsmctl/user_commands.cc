@@ -238,7 +238,8 @@ void AddDelete(CLI::App& group, SelectedCommand& selected) {
                       "The crypto user who gets his keys, under the same references")
           ->type_name("NAME");
   app->add_option("--owner-pin-source", options->owner_pin_source,
-                  "The consent of the user who is deleted: his password or machine credential")
+                  "The consent of the user who is deleted: his password or machine credential; a "
+                  "quorum for users can stand for it")
       ->needs(to)
       ->type_name("file:PATH");
   AddApprovalOption(*app, options->approval);

@@ -37,26 +37,43 @@ Status CheckOwnsNone(cluster::Core& core, const std::string& path, std::string_v
               Cat("'", name, "' owns ", owned.size(), owned.size() == 1 ? " key" : " keys", " (",
                   owned.front().ToString(), owned.size() == 1 ? "" : ", ...",
                   "); delete them, or hand them over with --transfer-keys-to and the owner's ",
-                  "consent (--owner-pin-source)"));
+                  "consent (--owner-pin-source) or a quorum's"));
+}
+
+// Who is deleted, by his own consent, or by that of the quorum for users. Where there is no quorum,
+// an admin alone does not speak for him.
+Result<vault::Identity> OwnersIdentity(cluster::Core& core, std::string_view name,
+                                       const DeleteUserOptions& wanted,
+                                       const vault::BoxPair& recovery) {
+  if (wanted.owner) {
+    HSMCORE_TRY(users::Authenticated owner,
+                users::Authenticate(core, Role::kCryptoUser, name, *wanted.owner, {}));
+    return std::move(owner.identity);
+  }
+  HSMCORE_TRY(const users::DecodedRecord owner, users::GetUser(core, Role::kCryptoUser, name));
+  return users::OpenEscrow(core, recovery, owner.record);
+}
+
+Status CheckConsent(cluster::Core& core, std::string_view name, const DeleteUserOptions& wanted) {
+  HSMCORE_TRY(const unsigned threshold, users::RecoveryThreshold(core));
+  if (wanted.owner || threshold > kNoQuorum) return {};
+  return Fail(ErrorCode::kLoginRequired,
+              Cat("the keys of '", name, "' are handed over with his consent: his password or ",
+                  "machine credential (--owner-pin-source); or with that of a quorum, where one ",
+                  "is set for the service 'user'"));
 }
 
 Status TransferKeys(cluster::Core& core, const users::Actor& admin, std::string_view name,
                     const DeleteUserOptions& wanted) {
-  if (!wanted.owner) {
-    return Fail(ErrorCode::kLoginRequired,
-                Cat("the keys of '", name, "' are handed over with his consent only: his password ",
-                    "or machine credential (--owner-pin-source)"));
-  }
+  HSMCORE_CHECK(CheckConsent(core, name, wanted));
   HSMCORE_TRY(const std::string to, users::NormalisedName(wanted.transfer_keys_to));
   if (to == name) {
     return Fail(ErrorCode::kInvalidArgument, "the keys go to another user than the one deleted");
   }
   HSMCORE_TRY(const users::DecodedRecord receiver, users::GetUser(core, Role::kCryptoUser, to));
   HSMCORE_CHECK(users::CheckApproval(core, admin, QuorumService::kUser, wanted.approval));
-  HSMCORE_TRY(const users::Authenticated owner,
-              users::Authenticate(core, Role::kCryptoUser, name, *wanted.owner, {}));
-  const vault::Identity& before = owner.identity;
   HSMCORE_TRY(const vault::BoxPair recovery, users::OpenRecovery(core, admin, wanted.approval));
+  HSMCORE_TRY(const vault::Identity before, OwnersIdentity(core, name, wanted, recovery));
   HSMCORE_TRY(const vault::Identity after, users::OpenEscrow(core, recovery, receiver.record));
   const keys::Handover handover{.admin = admin,
                                 .from = {&before, users::UserPath(Role::kCryptoUser, name)},

@@ -187,6 +187,27 @@ def test_a_reset_takes_approvals_by_login(admins):
     expect_whole(admins)
 
 
+def test_a_quorum_hands_over_the_keys_of_who_is_gone(admins):
+    create(admins, "heir")
+    admins.cli("key", "generate-symmetric", "aes", "--label", "left", "--attributes",
+               "encrypt=true")
+    words = ["user", "delete", "--username", "app", "--role", "crypto-user", "--transfer-keys-to",
+             "heir"]
+    done = admins.admin(*words, expect=3)
+    assert "quorum" in done.json["data"]
+    set_value(admins, "user", 2)
+    token = token_for(admins, "user")
+    for name in ("alice", "bob"):
+        as_admin(admins, name, "quorum", "token-sign", "approve", "--token", token)
+    admins.admin(*words, "--approval", token)
+    keys = admins.cli("key", "list", "--filter", "attr.label=left", pin=f"heir:{PASSWORD}")
+    assert keys.json["data"]["total_key_count"] == 1
+    deleted = [each for each in admins.admin("audit", "show").json["data"]["records"]
+               if each["event"] == "user-delete" and each["response"] == 0]
+    assert deleted[-1]["detail"] == "keys to heir; approved by alice, bob"
+    expect_whole(admins)
+
+
 def test_an_admin_is_made_and_deleted_with_shares(admins):
     """Each time the recovery key is made anew, and every user's record with it."""
     set_value(admins, "user", 2)
@@ -274,8 +295,8 @@ def test_a_ca_signs_with_approvals(ca):
     info = ca.cli("key", "show", *ca.ca).json["data"]["matched_keys"][0]["key-info"]
     assert info["key-quorum-values"] == {"manage-key-quorum-value": 2, "use-key-quorum-value": 2}
     assert [each["username"] for each in info["shared-users"]] == ["alice", "bob"]
-    make = ["req", "-x509", "-new", "-key", "hsm:ca", "-subj", "/CN=ca", "-days", "30", "-out",
-            "ca.pem"]
+    make = ["req", "-x509", "-new", "-key", "hsm:ca", "-subj", "/CN=ca", "-days", "30", "-addext",
+            "basicConstraints=critical,CA:TRUE", "-out", "ca.pem"]
     refused = ca.openssl(*make, expect=None)
     assert refused.code != 0 and "takes the approval of 2 of its users" in refused.err
     token = key_token(ca, "key-usage")

@@ -89,8 +89,10 @@ inline constexpr unsigned kMaxUnlockMinutes = 7 * 24 * 60;
 
 // What becomes of the keys of a crypto user who is deleted.
 struct DeleteUserOptions {
-  std::string transfer_keys_to;     // a crypto user; empty: he must not own any
-  std::optional<Credential> owner;  // the consent of the user who is deleted; needed for a transfer
+  std::string transfer_keys_to;  // a crypto user; empty: he must not own any
+  // The consent of the user who is deleted. A transfer needs it, or a quorum for users, whose
+  // approvals then stand for it.
+  std::optional<Credential> owner;
   const QuorumToken* approval = nullptr;  // guarded by QuorumService::kUser
 };
 

@@ -314,6 +314,25 @@ TEST_F(EscrowTest, KeysAreHandedOverWithAQuorum) {
   EXPECT_FALSE(thief.Opens(before, "heir"));
 }
 
+TEST_F(EscrowTest, AQuorumConsentsForTheOwner) {
+  cluster_.AddUser("heir", kPassword);
+  const auto key = cluster_.User()->Generate(test::Ed25519Spec(), {});
+  ASSERT_EQ(CodeOf(key), "ok");
+  const auto remove = [&](const QuorumToken* approval) {
+    return CodeOf(cluster_.Admin()->DeleteUser(
+        "app", Role::kCryptoUser, {.transfer_keys_to = "heir", .owner = {}, .approval = approval}));
+  };
+  EXPECT_EQ(remove(nullptr), Text(ErrorCode::kLoginRequired));  // no admin alone
+  Set(QuorumService::kUser, 2);
+  EXPECT_EQ(remove(nullptr), kRequired);
+  QuorumToken token = Token(QuorumService::kUser, {"alice", "bob"});
+  EXPECT_EQ(remove(&token), kRequired);  // signatures hand over no shares
+  token = Approved(QuorumService::kUser, {"alice", "bob"});
+  ASSERT_EQ(remove(&token), "ok");
+  const auto heir = cluster_.User("heir", kPassword);
+  EXPECT_EQ(CodeOf(heir->Load(KeyQuery::ByHandle((*key)->private_info()->handle), true)), "ok");
+}
+
 TEST_F(EscrowTest, AResetTakesMfaAway) {
   const test::TokenSigner signer;
   const auto session = cluster_.User();
