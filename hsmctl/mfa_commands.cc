@@ -51,7 +51,7 @@ Result<Report> NewToken(const Context& context, const TokenOptions& given) {
               NewFile::Create(AbsolutePath(given.token), NewFile::IfExists::kFail, kTokenFileRoom));
   HSMCORE_TRY(const auto tokens,
               cluster->NewMfaTokens(given.username, *hsmcore::RoleByName(given.role)));
-  HSMCORE_CHECK(file.Write(FileText(SignableTokensJson(tokens))));
+  HSMCORE_CHECK(file.Write(ToJson(tokens)));
   HSMCORE_CHECK(file.Finish());
   return MessageReport("Wrote the tokens of " + given.username + " for a login within " +
                            std::to_string(hsmcore::kTokenLifetime / 60) + " minutes to " +
@@ -94,9 +94,7 @@ Result<Report> Begin(Session& session, const ChangeOptions& given, bool for_othe
   HSMCORE_TRY(SignableToken token, for_other ? session.NewRegistrationFor(
                                                    given.username, *hsmcore::RoleByName(given.role))
                                              : session.NewRegistration());
-  std::vector<SignableToken> tokens;
-  tokens.push_back(std::move(token));
-  HSMCORE_CHECK(file.Write(FileText(SignableTokensJson(tokens))));
+  HSMCORE_CHECK(file.Write(hsmcore::ToJson({std::move(token)})));
   HSMCORE_CHECK(file.Finish());
   Json data = UserJson(given);
   data["path"] = *given.token;

@@ -2,6 +2,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "command.h"
@@ -66,9 +67,7 @@ Result<std::string> NewToken(Session& session, const std::optional<QuorumService
                              const KeyFilter& filter) {
   if (!service) {
     HSMCORE_TRY(SignableToken token, session.NewRegistration());
-    std::vector<SignableToken> tokens;
-    tokens.push_back(std::move(token));
-    return FileText(SignableTokensJson(tokens));
+    return hsmcore::ToJson({std::move(token)});
   }
   if (!hsmcore::IsOfKeys(*service)) {
     HSMCORE_TRY(const QuorumToken token, session.NewQuorumToken(*service));
@@ -192,12 +191,12 @@ Result<Report> Register(const Context& context, const RegisterOptions& given) {
 }
 
 void AddService(CLI::App& app, std::string& service, bool of_admins) {
-  std::vector<std::string> names = {"user", "quorum", "cluster"};
-  if (!of_admins) {
-    for (const char* name : {"key-management", "key-usage", "registration"}) {
-      names.emplace_back(name);
-    }
+  using enum QuorumService;
+  std::vector<std::string> names;
+  for (const QuorumService each : {kUser, kQuorum, kCluster, kKeyManagement, kKeyUsage}) {
+    if (!of_admins || !hsmcore::IsOfKeys(each)) names.emplace_back(NameOf(each));
   }
+  if (!of_admins) names.emplace_back("registration");
   app.add_option("--service", service, "What it is for")
       ->required()
       ->check(CLI::IsMember(names))

@@ -9,22 +9,14 @@
 
 #include "hsmcore/quorum.h"
 #include "hsmcore/session.h"
-#include "output.h"
 
 // The files that tokens travel in, in CloudHSM's forms (docs/quorum.md). They hold no secret.
 namespace hsmctl {
 
-// QuorumToken::FromJson. kInvalidArgument: the file has another form; kFileAccess.
+// QuorumToken::FromJson and SignableTokensFromJson of a file. kInvalidArgument, kFileAccess.
 hsmcore::Result<hsmcore::QuorumToken> ReadQuorumToken(const std::string& path);
-
-// {"version", "tokens": [{"approval_data", "unsigned", "signed"}]}
-Json SignableTokensJson(const std::vector<hsmcore::SignableToken>& tokens);
-// `count` of them. kInvalidArgument: the file has another form; kFileAccess.
 hsmcore::Result<std::vector<hsmcore::SignableToken>> ReadSignableTokens(const std::string& path,
                                                                         std::size_t count);
-
-// Text of a token file.
-std::string FileText(const Json& json);
 
 // What --approval gives: one token, and the signatures of all the files it is in.
 class Approval {

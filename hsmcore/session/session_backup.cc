@@ -136,31 +136,19 @@ Status SessionImpl::SetBackupRetention(unsigned days, const QuorumToken* approva
   HSMCORE_CHECK(Allow(policy::Operation::kManageBackups));
   HSMCORE_CHECK(users::CheckRetention(days));
   const std::lock_guard lock(core_->mutex);
-  return users::ChangeSetting<users::BackupPolicy>(*core_, Me(), approval,
-                                                   [&](users::BackupPolicy& policy) -> Status {
-                                                     policy.retention_days = days;
-                                                     return {};
-                                                   });
+  return users::ChangeSetting(*core_, Me(), approval, &users::BackupPolicy::retention_days, days);
 }
 
 Status SessionImpl::SetAutomaticBackups(bool automatic, const QuorumToken* approval) {
   HSMCORE_CHECK(Allow(policy::Operation::kManageBackups));
   const std::lock_guard lock(core_->mutex);
-  return users::ChangeSetting<users::BackupPolicy>(*core_, Me(), approval,
-                                                   [&](users::BackupPolicy& policy) -> Status {
-                                                     policy.automatic = automatic;
-                                                     return {};
-                                                   });
+  return users::ChangeSetting(*core_, Me(), approval, &users::BackupPolicy::automatic, automatic);
 }
 
 Status SessionImpl::SetKeyAvailabilityCheck(bool check, const QuorumToken* approval) {
   HSMCORE_CHECK(Allow(policy::Operation::kModifyCluster));
   const std::lock_guard lock(core_->mutex);
-  return users::ChangeSetting<users::AvailabilityPolicy>(
-      *core_, Me(), approval, [&](users::AvailabilityPolicy& policy) -> Status {
-        policy.check = check;
-        return {};
-      });
+  return users::ChangeSetting(*core_, Me(), approval, &users::AvailabilityPolicy::check, check);
 }
 
 Result<TypeChangeReport> SessionImpl::ChangeType(const TypeChangeOptions& wanted,
@@ -176,15 +164,6 @@ Result<TypeChangeReport> SessionImpl::ChangeType(const TypeChangeOptions& wanted
   HSMCORE_TRY(TypeChangeReport report, session::ChangeType(*core_, Me(), wanted, progress));
   if (report.rolled_back) HSMCORE_CHECK(RefreshMarks());
   return report;
-}
-
-Status SessionImpl::SpendForCluster(const QuorumToken* approval) {
-  HSMCORE_TRY([[maybe_unused]] const auto revision,
-              storage::Update(*core_->engine, [&](storage::Transaction& change) {
-                return users::SpendApproval(*core_, change, Me(), QuorumService::kCluster,
-                                            approval);
-              }));
-  return {};
 }
 
 }  // namespace hsmcore::session

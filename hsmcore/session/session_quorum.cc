@@ -32,6 +32,15 @@ Status SessionImpl::SetQuorumValue(QuorumService service, unsigned value,
   return users::SetQuorumValue(*core_, Me(), service, value, approval);
 }
 
+Status SessionImpl::SpendForCluster(const QuorumToken* approval) {
+  HSMCORE_TRY([[maybe_unused]] const auto revision,
+              storage::Update(*core_->engine, [&](storage::Transaction& change) {
+                return users::SpendApproval(*core_, change, Me(), QuorumService::kCluster,
+                                            approval);
+              }));
+  return {};
+}
+
 Result<QuorumToken> SessionImpl::NewQuorumToken(QuorumService service) {
   HSMCORE_CHECK(Allow(policy::Operation::kManageQuorum));
   if (IsOfKeys(service)) {

@@ -63,11 +63,8 @@ Status SessionImpl::SetUnlockAfter(unsigned minutes, const QuorumToken* approval
                                                  kMaxUnlockMinutes, " minutes, or never (0)"));
   }
   const std::lock_guard lock(core_->mutex);
-  return users::ChangeSetting<users::LockoutPolicy>(*core_, Me(), approval,
-                                                    [&](users::LockoutPolicy& policy) -> Status {
-                                                      policy.unlock_after_minutes = minutes;
-                                                      return {};
-                                                    });
+  return users::ChangeSetting(*core_, Me(), approval, &users::LockoutPolicy::unlock_after_minutes,
+                              minutes);
 }
 
 Status SessionImpl::UnlockUser(std::string_view name, Role role) {

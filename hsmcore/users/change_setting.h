@@ -31,6 +31,16 @@ Status ChangeSetting(cluster::Core& core, const Actor& admin, const QuorumToken*
   return {};
 }
 
+// The same for one field.
+template <class T, class Value>
+Status ChangeSetting(cluster::Core& core, const Actor& admin, const QuorumToken* approval,
+                     Value T::* field, Value value) {
+  return ChangeSetting<T>(core, admin, approval, [&](T& setting) -> Status {
+    setting.*field = value;
+    return {};
+  });
+}
+
 }  // namespace hsmcore::users
 
 #endif  // HSMCORE_USERS_CHANGE_SETTING_H_

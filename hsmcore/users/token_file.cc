@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The file that the token of a quorum travels in, which people edit by hand and with sed.
+// The files that tokens travel in, which people edit by hand and with sed.
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -58,6 +58,16 @@ class Fields {
   std::string bad_;
 };
 
+Result<Json> Parse(std::string_view text, std::string_view what) {
+  Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  Fields fields(json, what);
+  if (json.is_discarded() || fields.Text("version") != kVersion) fields.Refuse("version");
+  HSMCORE_CHECK(fields.Finish());
+  return json;
+}
+
+std::string FileText(const Json& json) { return json.dump(2) + "\n"; }
+
 Result<QuorumApproval> ReadApproval(const Json& json, std::string_view what) {
   Fields fields(json, what);
   QuorumApproval approval;
@@ -109,14 +119,12 @@ std::string QuorumToken::ToJson() const {
                      {"approval_data", Base64(approval_data)},
                      {"token", Base64(token())},
                      {"signatures", std::move(list)}};
-  return json.dump(2) + "\n";
+  return FileText(json);
 }
 
 Result<QuorumToken> QuorumToken::FromJson(std::string_view text, std::string_view what) {
-  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  HSMCORE_TRY(const Json json, Parse(text, what));
   Fields fields(json, what);
-  if (json.is_discarded() || fields.Text("version") != kVersion) fields.Refuse("version");
-  HSMCORE_CHECK(fields.Finish());
   QuorumToken token;
   const auto service = QuorumServiceByName(fields.Text("service"));
   if (!service) fields.Refuse("service");
@@ -138,6 +146,35 @@ Status QuorumToken::Merge(QuorumToken copy, std::string_view what) {
   }
   for (QuorumApproval& signature : copy.signatures) signatures.push_back(std::move(signature));
   return {};
+}
+
+std::string ToJson(const std::vector<SignableToken>& tokens) {
+  Json list = Json::array();
+  for (const SignableToken& token : tokens) {
+    list.push_back({{"approval_data", Base64(token.data)},
+                    {"unsigned", Base64(token.token)},
+                    {"signed", Base64(token.signature)}});
+  }
+  return FileText({{"version", kVersion}, {"tokens", std::move(list)}});
+}
+
+Result<std::vector<SignableToken>> SignableTokensFromJson(std::string_view text,
+                                                          std::string_view what,
+                                                          std::size_t count) {
+  HSMCORE_TRY(const Json json, Parse(text, what));
+  Fields fields(json, what);
+  std::vector<SignableToken> tokens;
+  for (const Json& item : fields.List("tokens")) {
+    Fields token(item, what);
+    tokens.push_back({.data = token.Blob("approval_data"),
+                      .token = token.Blob("unsigned"),
+                      .signature = token.Blob("signed")});
+    if (tokens.back().signature.empty()) token.Refuse("signed");
+    HSMCORE_CHECK(token.Finish());
+  }
+  if (tokens.size() != count) fields.Refuse("tokens");
+  HSMCORE_CHECK(fields.Finish());
+  return tokens;
 }
 
 Result<std::vector<QuorumToken>> ApprovalsFromEnvironment() {

@@ -95,19 +95,20 @@ bool HasEddsaInstances();
 
 // A key that is ready to be used: held in the HSM, or the public key of somebody else.
 // Immutable after it was made and safe for any number of threads at once; no operation takes a
-// lock, does I/O or waits, unless the key has a use-limit. It stays usable after fork() without any
-// file. A key with a use-limit counts each operation with its private half or secret value, of a
-// cipher its beginning: it reserves uses in the store, a few at first and more at once later, each
-// process its own.
+// lock, does I/O or waits, unless the key has a use-limit or a quorum for its use. It stays usable
+// after fork() without any file. A key with a use-limit counts each operation with its private half
+// or secret value, of a cipher its beginning: it reserves uses in the store, a few at first and
+// more at once later, each process its own.
 //
 // Every operation asks the policy gate first. Errors that all of them share:
 //   kAttributeForbids   the detail names the attribute that stood in the way
 //   kKeyGone            deleted or changed since it was loaded: load it again
 //   kKeyInactive        disabled, or not within its dates
 //   kKeyUsedUp          its use-limit is reached; with a use-limit also the errors of the store
-//   kQuorumRequired     it takes the approval of others (Session::PresentApproval), or does this
-//   not kTokenRefused       the approval does not count kRoleForbids        shared: the owner alone
-//   does this, or shares it no longer kPublicKeyOnly      the operation needs the private half
+//   kQuorumRequired     an approval is missing (Session::PresentApproval), or none is for this
+//   kTokenRefused       the approval does not count
+//   kRoleForbids        shared: the owner alone does this, or shares it no longer
+//   kPublicKeyOnly      the operation needs the private half
 //   kKeyTypeMismatch    the mechanism is for another key type
 //   kMechanism, kDigest, kDataLength   parameters or data that do not fit
 class Key {

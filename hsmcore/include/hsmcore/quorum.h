@@ -97,6 +97,12 @@ struct SignableToken {
   Bytes signature;  // empty until it is signed
 };
 
+// Their file in CloudHSM's form: {"version", "tokens": [{"approval_data", "unsigned", "signed"}]}.
+// Reading wants `count` of them, signed. kInvalidArgument as QuorumToken::FromJson.
+std::string ToJson(const std::vector<SignableToken>& tokens);
+Result<std::vector<SignableToken>> SignableTokensFromJson(std::string_view text,
+                                                          std::string_view what, std::size_t count);
+
 // The key by which a user signs tokens, PEM or DER, and a token that it has signed.
 struct NewTokenKey {
   Bytes public_key;

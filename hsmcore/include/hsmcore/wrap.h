@@ -60,8 +60,8 @@ struct UnwrapForm {
   // pair it is the private half; label, id and token are the public half's too. What is not named
   // has the default of its class, or the value of the unwrapping key's unwrap-template.
   std::vector<std::pair<std::string, std::string>> attributes;
-  // As in KeyTemplate. NOLINTBEGIN(readability-redundant-member-init): an aggregate may leave them
-  // out
+  // As in KeyTemplate. With initialisers, so that an aggregate may leave them out.
+  // NOLINTBEGIN(readability-redundant-member-init)
   std::vector<std::string> share_with = {};
   KeyQuorum quorum = {};
   // NOLINTEND(readability-redundant-member-init)
