@@ -166,6 +166,18 @@ TEST_F(KeyQuorumTest, AStreamTakesOneWhenItSigns) {
   EXPECT_EQ(CodeOf((*copy)->Sign(signature)), kRequired);
 }
 
+// Each process has what it was given before the fork; the store has one token.
+TEST_F(KeyQuorumTest, OfParentAndChildOneSigns) {
+  const KeyHandle key = Make("ca", {.manage = 0, .use = 1});
+  const auto ca = owner_->Load(ByLabel("ca"), true);
+  ASSERT_EQ(CodeOf(ca), "ok");
+  owner_->PresentApproval(Token(*owner_, kKeyUsage, key, {"web"}));
+  EXPECT_EQ(test::InChild([&] { return SignCode(**ca) == "ok" ? 0 : 1; }), 0);
+  EXPECT_EQ(SignCode(**ca), kRefused);
+  owner_->PresentApproval(Token(*owner_, kKeyUsage, key, {"web"}));
+  EXPECT_EQ(SignCode(**ca), "ok");
+}
+
 TEST_F(KeyQuorumTest, SeveralTokensAreSpentInTurn) {
   const KeyHandle key = Make("ca", {.manage = 0, .use = 1});
   for (int i = 0; i < 3; ++i) {
